@@ -1,0 +1,184 @@
+//! `attache.yaml`, compiled: what the rest of the program works with, and cannot be wrong.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use attache_protocol::{plugin, secret::Secret};
+use url::Url;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Origin that clients use; every URL that we publish derives from it.
+    pub public_url: Origin,
+    /// What Envoy binds.
+    pub listen: SocketAddr,
+    /// How clients become authorized.
+    pub authorization: Authorization,
+    /// Where state is kept: `sqlite://path` (a path relative to the configuration file is made absolute).
+    pub database: String,
+    /// Where authsvc listens and how Envoy reaches it.
+    pub service: Service,
+    /// What the rendered Envoy configuration needs to know of the machine.
+    pub envoy: Envoy,
+    /// MCP servers, in the order of the file; names and paths are unique.
+    pub servers: Vec<Server>,
+    /// Where events go.
+    pub webhook: Option<Webhook>,
+}
+
+/// Scheme, host and port, without a trailing slash or path: byte for byte the issuer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// The text, without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// An absolute URL on this origin; `path` begins with a slash.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+/// How clients become authorized.
+#[derive(Clone, Debug)]
+pub enum Authorization {
+    /// authsvc is the OAuth 2.1 authorization server.
+    Embedded(Embedded),
+}
+
+/// The embedded authorization server.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// People who may log in with a password.
+    pub users: Vec<User>,
+    /// Life of an access token.
+    pub access_token_ttl: Duration,
+    /// How long an unused refresh token stays good.
+    pub refresh_token_idle: Duration,
+    /// How long a family of refresh tokens lives, however often it is used.
+    pub refresh_token_absolute: Duration,
+    /// Time in which a refresh token that was already used still gets live tokens (lost responses).
+    pub refresh_grace: Duration,
+    /// Redirect URIs with a private-use scheme that clients may register, exactly.
+    pub private_redirect_uris: Vec<String>,
+    /// Signature algorithm of access tokens.
+    pub signing: Signing,
+}
+
+/// Signature algorithm of access tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Signing {
+    /// Ed25519 (RFC 8037): the default.
+    EdDsa,
+    /// P-256 (RFC 7518 section 3.4).
+    Es256,
+}
+
+/// Somebody who may log in with a password.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// What they type; compared without regard to ASCII case.
+    pub email: String,
+    /// Argon2id, PHC string format.
+    pub password_hash: Secret,
+    /// `groups` of their tokens.
+    pub groups: Vec<String>,
+}
+
+/// Where authsvc listens.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Public endpoints, behind Envoy.
+    pub listen: SocketAddr,
+    /// Events and probes; not for the public.
+    pub internal: SocketAddr,
+    /// `host:port` by which Envoy reaches `listen`.
+    pub address: HostPort,
+    /// `host:port` by which Envoy reaches `internal`.
+    pub internal_address: HostPort,
+    /// Shared with the filter, at least 32 characters.
+    pub secret: Secret,
+    /// Addresses whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+/// A host name or address with a port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HostPort {
+    /// DNS name or address, IPv6 without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// What the rendered Envoy configuration needs to know of the machine.
+#[derive(Clone, Debug)]
+pub struct Envoy {
+    /// The filter, as Envoy's file system knows it.
+    pub wasm: PathBuf,
+    /// Envoy's admin interface.
+    pub admin: SocketAddr,
+    /// A request body above it is refused with 413, bytes.
+    pub max_body: usize,
+    /// A list above it passes unchanged, bytes.
+    pub max_list: usize,
+}
+
+/// One MCP server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, at most 32 characters.
+    pub name: String,
+    /// Where it is; the path is the MCP endpoint's.
+    pub url: Url,
+    /// Exact path that clients use; default `/{name}/mcp`.
+    pub path: String,
+    /// Who may come in.
+    pub authentication: plugin::Authentication,
+    /// Scopes that every request needs; default `["mcp"]`.
+    pub scopes: Vec<String>,
+    /// What the server gets instead of the caller's token.
+    pub credentials: Option<Credentials>,
+    /// What happens to the caller's token.
+    pub caller_token: plugin::CallerToken,
+    /// Browser origins allowed beyond the default.
+    pub allowed_origins: Vec<String>,
+    /// How long a response may take to begin; streams live as long as the server keeps them.
+    pub timeout: Duration,
+    /// What is captured.
+    pub analytics: plugin::Analytics,
+}
+
+/// A header that the server gets.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Name, lower case.
+    pub header: String,
+    /// Value.
+    pub value: Secret,
+}
+
+/// A webhook destination (Standard Webhooks).
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where events are posted.
+    pub url: Url,
+    /// `whsec_` and base64 of 24 to 64 bytes.
+    pub secret: Secret,
+    /// Whether the target may be a private address.
+    pub targets: WebhookTargets,
+}
+
+/// Which addresses a webhook may be sent to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WebhookTargets {
+    /// Globally routable ones.
+    Public,
+    /// Any, loopback included: the operator said `allow_private: true`.
+    Any,
+}

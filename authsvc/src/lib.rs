@@ -1,0 +1,2 @@
+//! authsvc.
+pub mod config;

@@ -1,0 +1,162 @@
+//! One analytics event: the filter makes it, authsvc stores and delivers it.
+//!
+//! One per final outcome of a message and one per refusal. Webhooks, the page and every other
+//! format are renderings of this row.
+
+use serde::{Deserialize, Serialize};
+
+/// What happened to one message, or to one request that never became a message.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// UUID version 7 (RFC 9562 section 5.7), made once; delivery and storage are idempotent by it.
+    pub id: String,
+    /// When the request began, Unix time in milliseconds.
+    pub started_at_ms: u64,
+    /// From the first byte of the request to the last of the response, microseconds.
+    pub duration_us: u64,
+    /// The part of it spent waiting for the server's response, microseconds; absent when it was never asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_us: Option<u64>,
+    /// Path of the endpoint as clients know it.
+    pub endpoint: String,
+    /// Configured name of the MCP server.
+    pub server: String,
+    /// JSON-RPC method; for a request without one, what HTTP said (`GET`, `DELETE`, `POST`).
+    pub method: String,
+    /// Tool, prompt or resource that the method names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whose fault it was; absent when nothing went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// HTTP status that the client saw; absent when it saw none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// JSON-RPC error code, ours or the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i64>,
+    /// One sentence on what was refused; never contains a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Bytes of the request body as received.
+    pub request_bytes: u64,
+    /// Bytes of the response body as the server sent it.
+    pub response_bytes: u64,
+    /// Who, as the token says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Their e-mail address, as the token says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// OAuth client that the token was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// `clientInfo` as the client says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientInfo>,
+    /// `User-Agent` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// `Mcp-Session-Id` (legacy era).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// MCP revision of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<String>,
+    /// Why the tool was called, in the model's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// The prompt, verbatim (opt-in).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The conversation before it (opt-in).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
+    /// Names in a list that the server answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listed: Vec<String>,
+    /// `traceparent` of HTTP or of `params._meta` (W3C Trace Context).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// How a message ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A result.
+    Ok,
+    /// A tool result with `isError: true`.
+    ToolError,
+    /// A JSON-RPC error of the server.
+    RpcError,
+    /// The caller may not do that.
+    Denied,
+    /// No token, or not a valid one.
+    Unauthenticated,
+    /// Not a message that we let through.
+    Invalid,
+    /// The server could not be reached or answered with an HTTP error.
+    UpstreamError,
+    /// Nobody answered in time.
+    Timeout,
+    /// The client went away first.
+    Cancelled,
+}
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The one who asked.
+    Client,
+    /// Us.
+    Gateway,
+    /// The MCP server.
+    Server,
+}
+
+/// `clientInfo` of `initialize` or of `_meta` (unverified).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientInfo {
+    /// `clientInfo.name`.
+    pub name: String,
+    /// `clientInfo.version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Why a tool was called.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The text, cut to the configured length.
+    pub text: String,
+    /// Where it came from.
+    pub source: IntentSource,
+}
+
+/// Where an intent came from; the client's own word outranks the argument.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentSource {
+    /// `_meta["io.modelcontextprotocol/aiInvocation"].userIntent`.
+    ClientMetadata,
+    /// The injected argument.
+    Argument,
+}
+
+/// Body of `POST /internal/events`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Events lost in the sender since its last accepted batch, because its outbox was full.
+    #[serde(default)]
+    pub dropped: u64,
+    /// In the order they were made.
+    pub events: Vec<Event>,
+}
