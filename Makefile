@@ -1,0 +1,56 @@
+# Every command of this repository. `make` lists them; CI runs `check` and `test`.
+
+.DEFAULT_GOAL := help
+.PHONY: help run build wasm authsvc test e2e check bench fmt clean
+MAKEFLAGS += --no-print-directory
+
+target := $(or $(CARGO_TARGET_DIR),target)
+# One set of packages, features and profile for everything that is tested on the host: dependencies are built once.
+host := --locked --workspace --exclude attache-filter
+service := --locked --profile service -p attache-authsvc -p attache-tests
+
+help: ## list the commands
+	@sed -n 's/^\([a-z][a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## start Envoy with the filter, authsvc and a demo MCP server; Ctrl-C stops them
+	@scripts/envoy.sh
+	@scripts/wasm.sh
+	@cargo build --quiet $(service) --bin authsvc --bin run --bin demo_server
+	@exec $(target)/service/run
+
+build: wasm authsvc ## build the filter and the service
+
+wasm: ## build the filter: target/attache.wasm
+	@scripts/wasm.sh
+
+authsvc: ## build the service: target/service/authsvc
+	@cargo build $(service) --bin authsvc --bin run --bin demo_server
+
+test: ## run every test: unit, property, snapshot, in Node.js, end to end (25 minutes from nothing)
+	@scripts/end-to-end.sh
+	@cargo build $(host) --lib --bins --tests
+	@INSTA_UPDATE=no cargo test $(host)
+	@scripts/wasm-test.sh
+
+e2e: ## run the end-to-end tests: real Envoy, real servers, real clients
+	@scripts/end-to-end.sh
+	@cargo build $(host) --lib --bins --tests
+	@INSTA_UPDATE=no cargo test $(host) --test '*'
+
+check: ## format, lints on host and wasm32, documentation, dependencies, files
+	@scripts/lint.sh
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
+	@scripts/check-dependencies.sh
+	@scripts/check-files.sh
+
+bench: ## measure what the filter costs: Envoy with and without it
+	@scripts/envoy.sh
+	@scripts/wasm.sh
+	@cargo build --quiet $(service) --bin authsvc --bin bench
+	@exec $(target)/service/bench
+
+fmt: ## format the code
+	@cargo fmt --all
+
+clean: ## remove what was built and installed; attache.yaml and data/ stay
+	@rm -rf target .venv .tools tests/clients/node_modules

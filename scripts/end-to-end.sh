@@ -1,0 +1,8 @@
+#!/bin/sh
+# All that the end-to-end tests need besides themselves.
+set -eu
+. "$(dirname "$0")/steps.sh"
+"$root/scripts/python.sh"
+"$root/scripts/node.sh"
+"$root/scripts/chromium.sh"
+"$root/scripts/wasm.sh"
