@@ -1,13 +1,13 @@
 //! One analytics event: the filter makes it, authsvc stores and delivers it.
 //!
 //! One per final outcome of a message and one per refusal. Webhooks, the page and every other
-//! format are renderings of this row.
+//! format are renderings of this row. Members that a reader does not know are ignored: the filter and the service
+//! are updated one after the other, and whichever is older must understand the other.
 
 use serde::{Deserialize, Serialize};
 
 /// What happened to one message, or to one request that never became a message.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Event {
     /// UUID version 7 (RFC 9562 section 5.7), made once; delivery and storage are idempotent by it.
     pub id: String,
@@ -121,7 +121,6 @@ pub enum Fault {
 
 /// `clientInfo` of `initialize` or of `_meta` (unverified).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct ClientInfo {
     /// `clientInfo.name`.
     pub name: String,
@@ -132,7 +131,6 @@ pub struct ClientInfo {
 
 /// Why a tool was called.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Intent {
     /// The text, cut to the configured length.
     pub text: String,
@@ -152,7 +150,6 @@ pub enum IntentSource {
 
 /// Body of `POST /internal/events`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Batch {
     /// Events lost in the sender since its last accepted batch, because its outbox was full.
     #[serde(default)]
