@@ -1,9 +1,26 @@
 //! What is said on the wires between MCP clients, MCP servers, the filter and authsvc.
 //!
 //! Bytes and values only: no I/O, no clock, no randomness.
+//!
+//! - [`json`]: texts that are checked once, read in place and changed by splices
+//! - [`jsonrpc`]: messages, borrowed from their body
+//! - [`mcp`]: eras, mirrored headers, calls and lists
+//! - [`sse`]: event streams, in any split
+//! - [`bearer`]: credentials and challenges
+//! - [`claims`], [`metadata`]: access tokens and the documents that lead to them
+//! - [`event`]: what is recorded of a message
+//! - [`plugin`]: the filter's configuration, as authsvc renders it
+//! - [`secret`]: values that no log shows
+//!
+//! Not here: what any of it decides. That is `attache-gateway`'s and `attache-authsvc`'s.
 
+pub mod bearer;
 pub mod claims;
 pub mod event;
+pub mod json;
+pub mod jsonrpc;
+pub mod mcp;
 pub mod metadata;
 pub mod plugin;
 pub mod secret;
+pub mod sse;

@@ -1,0 +1,91 @@
+//! `Authorization` and `WWW-Authenticate` (RFC 9110 section 11, RFC 6750).
+
+/// What an `Authorization` header says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Authorization<'a> {
+    /// A bearer token of the right form; nothing else is known of it.
+    Bearer(&'a str),
+    /// Another scheme.
+    Foreign,
+    /// The bearer scheme without one well-formed token.
+    Malformed,
+}
+
+/// Reads the value of an `Authorization` header; the scheme is case-insensitive (RFC 9110 section 11.1).
+#[must_use]
+pub fn parse(value: &[u8]) -> Authorization<'_> {
+    let value = value.trim_ascii();
+    let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, token) = value.split_at(space);
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Authorization::Foreign;
+    }
+    match std::str::from_utf8(token.trim_ascii()) {
+        Ok(token) if is_b64token(token) => Authorization::Bearer(token),
+        _ => Authorization::Malformed,
+    }
+}
+
+/// `b64token` of RFC 6750 section 2.1.
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty()
+        && body.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+        })
+}
+
+/// A challenge of the bearer scheme (RFC 6750 section 3, RFC 9728 section 5.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Challenge<'a> {
+    /// URL of the Protected Resource Metadata.
+    pub resource_metadata: &'a str,
+    /// Scopes that the operation needs, separated by spaces; empty is left out.
+    pub scope: &'a str,
+    /// `invalid_token` or `insufficient_scope`; none when no token was sent (RFC 6750 section 3.1).
+    pub error: Option<&'a str>,
+    /// For people.
+    pub description: Option<&'a str>,
+}
+
+impl Challenge<'_> {
+    /// The value of the `WWW-Authenticate` header.
+    #[must_use]
+    pub fn header(&self) -> String {
+        let mut out = String::from("Bearer resource_metadata=");
+        quote(&mut out, self.resource_metadata);
+        if !self.scope.is_empty() {
+            parameter(&mut out, "scope", self.scope);
+        }
+        if let Some(error) = self.error {
+            parameter(&mut out, "error", error);
+        }
+        if let Some(description) = self.description {
+            parameter(&mut out, "error_description", description);
+        }
+        out
+    }
+}
+
+fn parameter(out: &mut String, name: &str, value: &str) {
+    out.push_str(", ");
+    out.push_str(name);
+    out.push('=');
+    quote(out, value);
+}
+
+/// A quoted-string (RFC 9110 section 5.6.4); what may not stand in one becomes a space.
+fn quote(out: &mut String, value: &str) {
+    out.push('"');
+    for letter in value.chars() {
+        match letter {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            ' '..='~' => out.push(letter),
+            _ => out.push(' '),
+        }
+    }
+    out.push('"');
+}

@@ -1,0 +1,47 @@
+//! Methods, and which of them name something that can be allowed or denied.
+
+/// A method that is treated in some way of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Method {
+    /// `initialize` (legacy).
+    Initialize,
+    /// `tools/list`
+    ToolsList,
+    /// `tools/call`
+    ToolsCall,
+    /// `prompts/get`
+    PromptsGet,
+    /// `resources/read`
+    ResourcesRead,
+    /// `tasks/get`, `tasks/update`, `tasks/cancel`, `tasks/result`
+    Task,
+    /// Every other one: passes as it is.
+    Other,
+}
+
+impl Method {
+    /// Reads a method; names are case-sensitive.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match text {
+            "initialize" => Self::Initialize,
+            "tools/list" => Self::ToolsList,
+            "tools/call" => Self::ToolsCall,
+            "prompts/get" => Self::PromptsGet,
+            "resources/read" => Self::ResourcesRead,
+            "tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result" => Self::Task,
+            _ => Self::Other,
+        }
+    }
+
+    /// The member of `params` that names what the method is about; `Mcp-Name` mirrors it.
+    #[must_use]
+    pub const fn target(self) -> Option<&'static str> {
+        match self {
+            Self::ToolsCall | Self::PromptsGet => Some("name"),
+            Self::ResourcesRead => Some("uri"),
+            Self::Task => Some("taskId"),
+            Self::Initialize | Self::ToolsList | Self::Other => None,
+        }
+    }
+}
