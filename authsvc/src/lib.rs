@@ -1,2 +1,13 @@
-//! authsvc.
+//! Attaché's companion service: authorization server, configuration renderer, event store.
+
+pub mod address;
+pub mod clock;
 pub mod config;
+pub mod correlation;
+pub mod random;
+pub mod routes;
+pub mod server;
+pub mod state;
+pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,48 @@
+//! One id and one log line per request. The line has the path, never the query, a header or a body: codes,
+//! tokens, passwords and cookies travel there.
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument as _;
+
+use crate::state::App;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id that is taken over, bytes.
+const MAX_ID: usize = 64;
+
+/// Takes the caller's `x-request-id` or makes one, answers with it, and logs under it.
+pub async fn correlate(State(app): State<App>, request: Request, next: Next) -> Response {
+    let sent = request.headers().get(X_REQUEST_ID).and_then(acceptable).map(str::to_owned);
+    let id = sent.unwrap_or_else(|| app.random.id());
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let span = tracing::info_span!(
+        "request",
+        id,
+        method = %request.method(),
+        path = path.as_deref().unwrap_or("unknown"),
+    );
+    let begun = app.clock.elapsed();
+    let answer = async {
+        let response = next.run(request).await;
+        let took_ms = app.clock.elapsed().saturating_sub(begun).as_millis();
+        tracing::info!(status = response.status().as_u16(), took_ms, "answered");
+        response
+    };
+    let mut response = answer.instrument(span).await;
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+/// An id goes into logs: only what cannot break them.
+fn acceptable(value: &HeaderValue) -> Option<&str> {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    let text = value.to_str().ok()?;
+    (!text.is_empty() && text.len() <= MAX_ID && text.bytes().all(harmless)).then_some(text)
+}
