@@ -89,3 +89,6 @@ fn quote(out: &mut String, value: &str) {
     }
     out.push('"');
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ pub fn error_body(id: Option<&str>, code: i64, message: &str, data: Option<&str>
     body.push_str("}}");
     body
 }
+
+#[cfg(test)]
+mod tests;

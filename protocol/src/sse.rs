@@ -289,3 +289,6 @@ impl Iterator for Lines<'_> {
         Some(TextLine { start, content: start + mark..start + length, end: self.at })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ impl Edits {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,6 @@ pub fn parse(text: &[u8], depth: usize) -> Result<Value<'_>, Error> {
     let span = scan::check(text.as_bytes(), depth)?;
     Ok(Value::new(text, span))
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,3 +128,6 @@ pub fn strip<'a>(arguments: &Value<'a>, names: &[&'static str], edits: &mut Edit
     }
     cut
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,3 +35,6 @@ fn is_modern(version: &str) -> bool {
             .all(|(byte, model)| if model == b'-' { byte == b'-' } else { byte.is_ascii_digit() });
     date && version >= FIRST_MODERN
 }
+
+#[cfg(test)]
+mod tests;

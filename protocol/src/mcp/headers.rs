@@ -95,3 +95,6 @@ pub fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
     let bytes = STANDARD.decode(inner).ok()?;
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
+
+#[cfg(test)]
+mod tests;

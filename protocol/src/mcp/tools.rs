@@ -119,3 +119,6 @@ fn is_plain(schema: &Value<'_>) -> bool {
     }
     object
 }
+
+#[cfg(test)]
+mod tests;
