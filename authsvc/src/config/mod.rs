@@ -1,9 +1,32 @@
 //! `attache.yaml`, compiled: what the rest of the program works with, and cannot be wrong.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod compile;
+mod decode;
+mod document;
+mod file;
+mod mistake;
+mod substitution;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, fs,
+    net::SocketAddr,
+    path::{self, PathBuf},
+    time::Duration,
+};
 
 use attache_protocol::{plugin, secret::Secret};
 use url::Url;
+
+pub use self::{
+    document::{Path, Step},
+    mistake::{Mistake, Mistakes},
+    substitution::Lookup,
+};
+
+/// Longest file that is read, bytes.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -26,6 +49,67 @@ pub struct Config {
     pub webhook: Option<Webhook>,
 }
 
+/// A configuration, and what is probably not meant in it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is allowed, but probably not meant.
+    pub warnings: Mistakes,
+}
+
+impl Config {
+    /// Reads a file; variables come from the environment of the process.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(file: &path::Path) -> Result<Loaded, Mistakes> {
+        let name = file.display().to_string();
+        let fault = |what: &str, error: &dyn fmt::Display| {
+            Mistakes::one(name.clone(), format!("cannot be {what}: {error}"))
+        };
+        let length = fs::metadata(file).map_err(|error| fault("read", &error))?.len();
+        if length > MAX_FILE {
+            return Err(Mistakes::one(
+                name,
+                format!("has {length} bytes, at most {MAX_FILE} are read"),
+            ));
+        }
+        let text = fs::read_to_string(file).map_err(|error| fault("read", &error))?;
+        let absolute = path::absolute(file).map_err(|error| fault("found", &error))?;
+        let base = absolute.parent().unwrap_or(&absolute);
+        Self::parse(&name, &text, base, &environment)
+    }
+
+    /// Compiles the text of a file that is called `name` and lies in `base`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        base: &path::Path,
+        lookup: Lookup<'_>,
+    ) -> Result<Loaded, Mistakes> {
+        let mut mistakes = Mistakes::of(name.to_owned());
+        let outcome = document::Node::read(text, lookup, &mut mistakes).and_then(|mut root| {
+            let file = decode::decode(&mut root, &mut mistakes)?;
+            Some(compile::compile(&file, &root, base, &mut mistakes))
+        });
+        match outcome {
+            Some(compile::Outcome { config: Some(config), warnings }) if mistakes.is_empty() => {
+                Ok(Loaded { config, warnings: warnings.in_file(name) })
+            }
+            _ => Err(mistakes.sorted()),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where configuration is read")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Scheme, host and port, without a trailing slash or path: byte for byte the issuer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Origin(String);
@@ -41,6 +125,12 @@ impl Origin {
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

@@ -1,0 +1,208 @@
+//! The section `authorization`.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use argon2::password_hash::phc::PasswordHash;
+use attache_protocol::secret::Secret;
+use url::Url;
+
+use super::{
+    super::{Authorization, Embedded, Signing, User, document::Path, file},
+    report::{Checked, Report},
+};
+
+/// The one private-use redirect URI that is known to need an exception: Cursor registers no other.
+const CURSOR: &str = "cursor://anysphere.cursor-mcp/oauth/callback";
+/// Schemes that run code, read files, or have rules of their own.
+const FORBIDDEN_SCHEMES: [&str; 11] = [
+    "http",
+    "https",
+    "javascript",
+    "data",
+    "file",
+    "vbscript",
+    "blob",
+    "about",
+    "ftp",
+    "ws",
+    "wss",
+];
+/// Longest e-mail address, bytes (RFC 5321 section 4.5.3.1).
+const MAX_EMAIL: usize = 254;
+/// Least memory and passes of a password hash below which a warning is due (OWASP, 2023).
+const LEAST_MEMORY_KIB: u32 = 19_456;
+/// Most memory of a password hash: each login takes it.
+const MOST_MEMORY_KIB: u32 = 1024 * 1024;
+/// Most passes of a password hash.
+const MOST_PASSES: u32 = 32;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Exactly one way to be authorized; this one is built in.
+pub(super) fn authorization(
+    file: Option<&file::Authorization>,
+    report: &mut Report<'_>,
+) -> Checked<Authorization> {
+    let at = Path::default().key("authorization");
+    let file = report.given(&at, file, "`embedded:` with the users who may log in");
+    let at = at.key("embedded");
+    let file = file?.embedded.as_ref();
+    let file = report.given(&at, file, "`users:`, who may log in")?;
+    embedded(file, &at, report).map(Authorization::Embedded)
+}
+
+fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checked<Embedded> {
+    let users = users(file.users.as_deref(), &at.key("users"), report);
+    let mut duration =
+        |key: &str, text: &Option<String>, default, allowed: RangeInclusive<Duration>| {
+            report.duration(&at.key(key), text.as_deref(), default, allowed)
+        };
+    let access = duration("access_token_ttl", &file.access_token_ttl, HOUR, MINUTE..=DAY);
+    let idle =
+        duration("refresh_token_idle", &file.refresh_token_idle, DAY * 30, MINUTE * 5..=DAY * 365);
+    let absolute = duration(
+        "refresh_token_absolute",
+        &file.refresh_token_absolute,
+        DAY * 90,
+        MINUTE * 5..=DAY * 730,
+    );
+    let grace =
+        duration("refresh_grace", &file.refresh_grace, MINUTE, Duration::ZERO..=MINUTE * 10);
+    if let (Ok(idle), Ok(absolute)) = (idle, absolute)
+        && idle > absolute
+    {
+        let reason = "an unused refresh token cannot outlive its family: must not be above `refresh_token_absolute`";
+        report.wrong(&at.key("refresh_token_idle"), reason);
+    }
+    let uris = match &file.private_redirect_uris {
+        Some(texts) => report.list(&at.key("private_redirect_uris"), texts, private_redirect_uri),
+        None => Ok(vec![CURSOR.to_owned()]),
+    };
+    let signing =
+        report.optional(&at.key("signing"), file.signing.as_deref(), Signing::EdDsa, signing);
+    Ok(Embedded {
+        users: users?,
+        access_token_ttl: access?,
+        refresh_token_idle: idle?,
+        refresh_token_absolute: absolute?,
+        refresh_grace: grace?,
+        private_redirect_uris: uris?,
+        signing: signing?,
+    })
+}
+
+fn signing(text: &str) -> Result<Signing, String> {
+    match text {
+        "EdDSA" => Ok(Signing::EdDsa),
+        "ES256" => Ok(Signing::Es256),
+        _ => Err("must be EdDSA or ES256".to_owned()),
+    }
+}
+
+fn users(
+    files: Option<&[Option<file::User>]>,
+    at: &Path,
+    report: &mut Report<'_>,
+) -> Checked<Vec<User>> {
+    let files = report.given(at, files.filter(|files| !files.is_empty()), "at least one user")?;
+    let mut users: Vec<Checked<User>> = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let at = at.item(number);
+        let user = report.given(&at, file.as_ref(), "email and password_hash");
+        let user = user.and_then(|file| user_of(file, &at, report));
+        if let Ok(user) = &user
+            && users.iter().flatten().any(|other| other.email.eq_ignore_ascii_case(&user.email))
+        {
+            report.wrong(&at.key("email"), "given twice");
+        }
+        users.push(user);
+    }
+    users.into_iter().collect()
+}
+
+fn user_of(file: &file::User, at: &Path, report: &mut Report<'_>) -> Checked<User> {
+    let email = report.needed(
+        &at.key("email"),
+        file.email.as_deref(),
+        "what the user types to log in",
+        email,
+    );
+    let hash = password_hash(file.password_hash.as_ref(), &at.key("password_hash"), report);
+    let groups = report.list(&at.key("groups"), file.groups.as_deref().unwrap_or_default(), group);
+    Ok(User { email: email?, password_hash: hash?, groups: groups? })
+}
+
+fn email(text: &str) -> Result<String, String> {
+    let fits =
+        text.len() <= MAX_EMAIL && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    match text.split_once('@') {
+        Some((name, domain)) if fits && !name.is_empty() && !domain.is_empty() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("must be an e-mail address".to_owned()),
+    }
+}
+
+fn group(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 128 || text.contains(char::is_control) {
+        return Err("a group has 1 to 128 characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// An Argon2id hash in PHC string format whose cost is neither forgotten nor ruinous.
+fn password_hash(hash: Option<&Secret>, path: &Path, report: &mut Report<'_>) -> Checked<Secret> {
+    let given = report.given(path, hash, "what `authsvc user hash` prints")?;
+    let cut = "must be an Argon2id hash in PHC format, in quotes where it stands inside {...}: `authsvc user hash` prints one";
+    let parsed =
+        PasswordHash::new(given.reveal()).map_err(|_not_phc| report.wrong_secret(path, cut))?;
+    if parsed.algorithm.as_str() != "argon2id" {
+        let reason = format!(
+            "must be an argon2id hash, this is {}: `authsvc user hash` prints one",
+            parsed.algorithm
+        );
+        return Err(report.wrong_secret(path, reason));
+    }
+    let parameters = argon2::Params::try_from(&parsed);
+    let Some(parameters) =
+        parameters.ok().filter(|_| parsed.salt.is_some() && parsed.hash.is_some())
+    else {
+        return Err(report.wrong_secret(path, cut));
+    };
+    if parameters.m_cost() > MOST_MEMORY_KIB || parameters.t_cost() > MOST_PASSES {
+        let reason = format!(
+            "each login would take {} KiB and {} passes: at most {MOST_MEMORY_KIB} and {MOST_PASSES}",
+            parameters.m_cost(),
+            parameters.t_cost()
+        );
+        return Err(report.wrong_secret(path, reason));
+    }
+    if parameters.m_cost() < LEAST_MEMORY_KIB {
+        let reason = format!(
+            "a weak hash ({} KiB of memory): `authsvc user hash` makes a stronger one",
+            parameters.m_cost()
+        );
+        report.warn_secret(path, reason);
+    }
+    Ok(given.clone())
+}
+
+/// A redirect URI with a private-use scheme (RFC 8252 section 7.1), compared byte for byte.
+fn private_redirect_uri(text: &str) -> Result<String, String> {
+    const FORM: &str = "a private-use redirect URI is one exact URI like myapp://callback";
+    let url = Url::parse(text).map_err(|error| format!("not a URI ({error}): {FORM}"))?;
+    if FORBIDDEN_SCHEMES.contains(&url.scheme()) {
+        let scheme = url.scheme();
+        return Err(format!(
+            "the scheme {scheme} cannot be listed here (https and loopback http need no listing): {FORM}"
+        ));
+    }
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*');
+    if !plain || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some()
+    {
+        return Err(format!("must not contain a fragment, a user, a wildcard or spaces: {FORM}"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,121 @@
+//! Collects mistakes and warnings while the file is compiled.
+
+use std::{fmt::Display, ops::RangeInclusive, time::Duration};
+
+use super::{
+    super::{
+        document::{Node, Path},
+        mistake::{Mistake, Mistakes, Shown},
+    },
+    units,
+};
+
+/// Only a reported mistake makes one: whoever holds it need not report again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reported(());
+
+/// A value, or a mistake that was reported.
+pub(super) type Checked<T> = Result<T, Reported>;
+
+/// What was found so far.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    pub(super) root: &'a Node,
+    pub(super) mistakes: &'a mut Mistakes,
+    pub(super) warnings: &'a mut Mistakes,
+}
+
+impl Report<'_> {
+    /// The value at `path` is wrong; the message shows it.
+    pub(super) fn wrong(&mut self, path: &Path, reason: impl Display) -> Reported {
+        self.mistakes.add(self.mistake(path, reason, Shown::Value));
+        Reported(())
+    }
+
+    /// The value at `path` is wrong; the message does not show it.
+    pub(super) fn wrong_secret(&mut self, path: &Path, reason: impl Display) -> Reported {
+        self.mistakes.add(self.mistake(path, reason, Shown::Nothing));
+        Reported(())
+    }
+
+    /// The value at `path` is allowed, but probably not meant.
+    pub(super) fn warn(&mut self, path: &Path, reason: impl Display) {
+        self.warnings.add(self.mistake(path, reason, Shown::Value));
+    }
+
+    /// As [`Self::warn`]; the message does not show the value.
+    pub(super) fn warn_secret(&mut self, path: &Path, reason: impl Display) {
+        self.warnings.add(self.mistake(path, reason, Shown::Nothing));
+    }
+
+    /// What is at `path`, which must be there.
+    pub(super) fn given<T>(&mut self, path: &Path, value: Option<T>, what: &str) -> Checked<T> {
+        match value {
+            Some(value) => Ok(value),
+            // A value that could not be read was reported with its reason.
+            None if self.mistakes.has(path) => Err(Reported(())),
+            None => Err(self.wrong(path, format_args!("missing: give {what}"))),
+        }
+    }
+
+    /// What `parse` makes of the text at `path`, which must be there.
+    pub(super) fn needed<T>(
+        &mut self,
+        path: &Path,
+        text: Option<&str>,
+        what: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Checked<T> {
+        let text = self.given(path, text, what)?;
+        parse(text).map_err(|reason| self.wrong(path, reason))
+    }
+
+    /// What `parse` makes of the text at `path`, or the default.
+    pub(super) fn optional<T>(
+        &mut self,
+        path: &Path,
+        text: Option<&str>,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Checked<T> {
+        text.map_or(Ok(default), |text| parse(text).map_err(|reason| self.wrong(path, reason)))
+    }
+
+    /// What `parse` makes of every text of the list at `path`.
+    pub(super) fn list<T>(
+        &mut self,
+        path: &Path,
+        texts: &[Option<String>],
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Checked<Vec<T>> {
+        let parsed: Vec<Checked<T>> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| self.needed(&path.item(at), text.as_deref(), "a value", &parse))
+            .collect();
+        parsed.into_iter().collect()
+    }
+
+    /// A duration within a range, or the default.
+    pub(super) fn duration(
+        &mut self,
+        path: &Path,
+        text: Option<&str>,
+        default: Duration,
+        allowed: RangeInclusive<Duration>,
+    ) -> Checked<Duration> {
+        self.optional(path, text, default, |text| {
+            let duration = units::duration(text)?;
+            if allowed.contains(&duration) {
+                return Ok(duration);
+            }
+            let (least, most) = (units::show(*allowed.start()), units::show(*allowed.end()));
+            Err(format!("must be between {least} and {most}"))
+        })
+    }
+
+    fn mistake(&self, path: &Path, reason: impl Display, shown: Shown) -> Mistake {
+        Mistake { path: path.clone(), ..Mistake::of_file(reason.to_string()) }
+            .located(self.root, shown)
+    }
+}

@@ -1,0 +1,107 @@
+//! A strict mirror of `attache.yaml`, without logic: every key that there is, every value still text.
+
+use attache_protocol::secret::Secret;
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) public_url: Option<String>,
+    pub(super) listen: Option<String>,
+    pub(super) authorization: Option<Authorization>,
+    pub(super) database: Option<String>,
+    pub(super) service: Option<Service>,
+    pub(super) envoy: Option<Envoy>,
+    pub(super) servers: Option<Vec<Option<Server>>>,
+    pub(super) analytics: Option<Analytics>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Authorization {
+    pub(super) embedded: Option<Embedded>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Embedded {
+    pub(super) users: Option<Vec<Option<User>>>,
+    pub(super) access_token_ttl: Option<String>,
+    pub(super) refresh_token_idle: Option<String>,
+    pub(super) refresh_token_absolute: Option<String>,
+    pub(super) refresh_grace: Option<String>,
+    pub(super) private_redirect_uris: Option<Vec<Option<String>>>,
+    pub(super) signing: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct User {
+    pub(super) email: Option<String>,
+    pub(super) password_hash: Option<Secret>,
+    pub(super) groups: Option<Vec<Option<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Service {
+    pub(super) listen: Option<String>,
+    pub(super) internal: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) internal_address: Option<String>,
+    pub(super) secret: Option<Secret>,
+    pub(super) trusted_proxies: Option<Vec<Option<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Envoy {
+    pub(super) wasm: Option<String>,
+    pub(super) admin: Option<String>,
+    pub(super) max_body: Option<String>,
+    pub(super) max_list: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) name: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) authentication: Option<String>,
+    pub(super) scopes: Option<Vec<Option<String>>>,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) forward_token: Option<String>,
+    pub(super) allowed_origins: Option<Vec<Option<String>>>,
+    pub(super) timeout: Option<String>,
+    pub(super) analytics: Option<ServerAnalytics>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Credentials {
+    pub(super) header: Option<String>,
+    pub(super) value: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerAnalytics {
+    pub(super) arguments: Option<Vec<Option<String>>>,
+    pub(super) capture: Option<String>,
+    pub(super) exempt: Option<Vec<Option<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Analytics {
+    pub(super) webhook: Option<Webhook>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) url: Option<String>,
+    pub(super) secret: Option<Secret>,
+    pub(super) allow_private: Option<String>,
+}
