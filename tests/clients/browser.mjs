@@ -1,0 +1,64 @@
+// A person in headless Chromium: logs in, reads the consent page, allows.
+//
+// usage: node browser.mjs AUTHORIZE_URL EMAIL PASSWORD SCREENSHOT_FOLDER [--deny]
+// Writes one JSON line: {"redirect": URL, "violations": [...], "login": TEXT, "consent": TEXT}.
+// The redirect URI need not answer: the request to it is seen, and answered here.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const [authorizeUrl, email, password, folder, answer] = process.argv.slice(2);
+const redirectUri = new URL(authorizeUrl).searchParams.get("redirect_uri");
+mkdirSync(folder, { recursive: true });
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+try {
+  const page = await browser.newPage({ viewport: { width: 1000, height: 800 } });
+  const violations = [];
+  page.on("console", (message) => {
+    if (/Content Security Policy|refused/i.test(message.text())) violations.push(message.text());
+  });
+  const arrived = new Promise((resolve) => {
+    // A redirect is not intercepted by `route`; the request event sees each hop.
+    page.on("request", (request) => {
+      if (request.url().startsWith(redirectUri)) resolve(request.url());
+    });
+  });
+  if (/^https?:/.test(redirectUri)) {
+    await page.route(
+      (to) => to.href.startsWith(redirectUri),
+      (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<p>Back at the client.</p>" }),
+    );
+  }
+
+  await page.goto(authorizeUrl);
+  await page.screenshot({ path: join(folder, "login.png"), fullPage: true });
+  const login = await page.innerText("body");
+  await page.fill("input[name=email]", email);
+  await page.fill("input[name=password]", password);
+  await Promise.all([page.waitForURL(/\/oauth\/consent/), page.click("button[type=submit]")]);
+
+  await page.screenshot({ path: join(folder, "consent.png"), fullPage: true });
+  const consent = await page.innerText("body");
+  const button = answer === "--deny" ? "deny" : "allow";
+  await page.click(`button[value=${button}]`, { noWaitAfter: true });
+  const timeout = new Promise((_, reject) =>
+    setTimeout(() => reject(new Error(`no request to ${redirectUri} within 15 s; at ${page.url()}`)), 15_000),
+  );
+  const redirect = await Promise.race([arrived, timeout]);
+  process.stdout.write(`${JSON.stringify({ redirect, violations, login, consent })}\n`);
+} finally {
+  await browser.close();
+}
