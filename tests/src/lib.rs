@@ -1,1 +1,18 @@
-//! Skeleton.
+//! What the promises in `tests/` are kept with, and what `make run` is made of.
+//!
+//! - [`stack`]: real Envoy with the real filter and real authsvc on free ports, as child processes
+//! - [`upstream`]: a scripted HTTP server that records what reaches it: MCP servers, webhook receivers
+//! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
+//! - [`script`]: a client that is a program of its own: the SDKs, a browser
+//! - [`mcp`]: MCP over plain HTTP, every byte in the test's hand
+//! - [`http`]: the HTTP client under all of them
+//! - [`supervisor`]: `make run`
+
+pub mod http;
+pub mod mcp;
+pub mod oauth;
+pub mod person;
+pub mod script;
+pub mod stack;
+pub mod supervisor;
+pub mod upstream;

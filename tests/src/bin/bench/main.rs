@@ -1,0 +1,136 @@
+//! `make bench`: what the filter costs, next to the same Envoy without it.
+//!
+//! Both proxies run at once on this machine, with one worker each, the same routes and the same upstream;
+//! rounds alternate between them. Times are CPU time of the proxy from `/proc`, divided by its requests:
+//! other load on the machine stretches the wall clock, not that.
+
+use std::{io::Write as _, net::SocketAddr, time::Duration};
+
+use anyhow::{Context as _, Result};
+use attache_tests::{
+    load::{self, Measured, Shot, process},
+    oauth,
+    stack::{Setup, Stack},
+};
+
+mod cases;
+mod plain;
+mod upstream;
+
+use cases::Case;
+
+const CONNECTIONS: usize = 16;
+const ROUNDS: usize = 7;
+const ROUND: Duration = Duration::from_secs(2);
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// A proxy under load.
+#[derive(Clone, Copy, Debug)]
+struct Proxy {
+    address: SocketAddr,
+    pid: u32,
+}
+
+/// What one round said of one proxy.
+#[derive(Clone, Debug)]
+struct Round {
+    cpu_us: f64,
+    measured: Measured,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let upstream = upstream::start().await?;
+    let setup = Setup::new().server("bench", &format!("http://{upstream}/mcp"));
+    let stack = setup.start().await.context("Envoy with the filter")?;
+    let plain = plain::start(&stack).await.context("plain Envoy")?;
+    let (_, tokens) = oauth::connect(&stack.url("bench")).await.context("a token")?;
+    let host = format!("localhost:{}", stack.listen().port());
+
+    let with = Proxy { address: stack.listen(), pid: stack.envoy.id() };
+    let without = Proxy { address: plain.address, pid: plain.process.id() };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", machine())?;
+    writeln!(
+        out,
+        "{CONNECTIONS} connections, {ROUNDS} alternating rounds of {} s; medians\n",
+        ROUND.as_secs()
+    )?;
+    writeln!(
+        out,
+        "| work | plain: CPU µs | filter: CPU µs | ratio | plain: req/s, p50, p99 | filter: req/s, p50, p99 |"
+    )?;
+    writeln!(out, "| --- | --- | --- | --- | --- | --- |")?;
+    for case in cases::all(&tokens.access) {
+        writeln!(out, "{}", row(&case, &host, without, with).await?)?;
+    }
+    writeln!(
+        out,
+        "\nresident memory: plain {} MiB, filter {} MiB; filter artefact {} KiB",
+        process::resident(without.pid)? >> 20,
+        process::resident(with.pid)? >> 20,
+        artefact()? >> 10
+    )?;
+    end(stack).await
+}
+
+async fn end(stack: Stack) -> Result<()> {
+    stack.stop().await
+}
+
+async fn row(case: &Case, host: &str, without: Proxy, with: Proxy) -> Result<String> {
+    for proxy in [without, with] {
+        load::run(proxy.address, host, &case.shot, CONNECTIONS, WARM_UP).await?;
+    }
+    let (mut plain, mut filter) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        plain.push(round(without, host, &case.shot).await?);
+        filter.push(round(with, host, &case.shot).await?);
+    }
+    let (a, b) = (cpu(&mut plain), cpu(&mut filter));
+    Ok(format!(
+        "| {} | {a:.1} | {b:.1} | {:.2} | {} | {} |",
+        case.name,
+        b / a,
+        wall(&mut plain),
+        wall(&mut filter)
+    ))
+}
+
+async fn round(proxy: Proxy, host: &str, shot: &Shot) -> Result<Round> {
+    let before = process::cpu(proxy.pid)?;
+    let measured = load::run(proxy.address, host, shot, CONNECTIONS, ROUND).await?;
+    let used = process::cpu(proxy.pid)?.saturating_sub(before);
+    Ok(Round { cpu_us: used.as_secs_f64() * 1e6 / measured.requests as f64, measured })
+}
+
+/// The median CPU time per request.
+fn cpu(rounds: &mut [Round]) -> f64 {
+    rounds.sort_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
+    rounds.get(rounds.len() / 2).map_or(f64::NAN, |round| round.cpu_us)
+}
+
+/// The round with the median rate: requests per second and latencies.
+fn wall(rounds: &mut [Round]) -> String {
+    rounds.sort_by(|a, b| a.measured.rate().total_cmp(&b.measured.rate()));
+    rounds.get(rounds.len() / 2).map_or_else(String::new, |round| {
+        format!(
+            "{:.0}, {:.2} ms, {:.2} ms",
+            round.measured.rate(),
+            round.measured.quantile(0.5).as_secs_f64() * 1e3,
+            round.measured.quantile(0.99).as_secs_f64() * 1e3
+        )
+    })
+}
+
+fn artefact() -> Result<u64> {
+    Ok(std::fs::metadata(attache_tests::stack::parts::wasm()?)?.len())
+}
+
+/// The processor and how many of it.
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
+    let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    format!("{} × {}", count, model.trim_start_matches(['\t', ' ', ':']))
+}

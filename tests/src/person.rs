@@ -1,0 +1,181 @@
+//! A person at a browser without scripts: follows redirects, keeps cookies, fills in forms.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::{Client, Response, header};
+use url::Url;
+
+use crate::{http, stack};
+
+/// Pages that one authorization may take before something goes round in circles.
+const PAGES: usize = 10;
+
+/// Somebody who can log in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    http: Client,
+    email: String,
+    password: String,
+    cookies: BTreeMap<String, String>,
+    /// Every page shown, oldest first.
+    pub pages: Vec<String>,
+}
+
+impl Person {
+    /// The user of the tests' configuration.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self::new(stack::EMAIL, stack::PASSWORD)
+    }
+
+    /// Somebody, in a browser that has never been here.
+    #[must_use]
+    pub fn new(email: &str, password: &str) -> Self {
+        Self {
+            http: http::client(),
+            email: email.to_owned(),
+            password: password.to_owned(),
+            cookies: BTreeMap::new(),
+            pages: Vec::new(),
+        }
+    }
+
+    /// Opens an authorization URL, logs in and consents where asked; where the browser is sent in the end.
+    ///
+    /// # Errors
+    /// When a page is none that a person could go on from.
+    pub async fn authorize(&mut self, url: &Url) -> Result<Url> {
+        let origin = url.origin();
+        let mut answer = self.get(url).await?;
+        for _ in 0..PAGES {
+            let here = answer.url().clone();
+            if answer.status().is_redirection() {
+                let location = answer.headers().get(header::LOCATION).context("no Location")?;
+                let next = here.join(location.to_str()?)?;
+                if next.origin() != origin {
+                    return Ok(next);
+                }
+                answer = self.get(&next).await?;
+                continue;
+            }
+            ensure!(answer.status() == 200, "{here}: {} {}", answer.status(), answer.text().await?);
+            let page = answer.text().await?;
+            self.pages.push(page.clone());
+            let form = Form::first(&page).with_context(|| format!("no form at {here}:\n{page}"))?;
+            answer = self.submit(&here, form).await?;
+        }
+        bail!(
+            "no end after {PAGES} pages; the last:\n{}",
+            self.pages.last().map_or("", String::as_str)
+        )
+    }
+
+    async fn get(&mut self, url: &Url) -> Result<Response> {
+        let request = self.http.get(url.clone()).header(header::COOKIE, self.cookie());
+        let answer = request.send().await?;
+        self.keep(&answer);
+        Ok(answer)
+    }
+
+    async fn submit(&mut self, page: &Url, form: Form) -> Result<Response> {
+        let target = page.join(&form.action)?;
+        let fields: Vec<(String, String)> =
+            form.fields.into_iter().map(|field| self.fill_in(field)).collect();
+        let answer = self
+            .http
+            .post(target)
+            .header(header::COOKIE, self.cookie())
+            .header(header::ORIGIN, page.origin().ascii_serialization())
+            .header("sec-fetch-site", "same-origin")
+            .form(&fields)
+            .send()
+            .await?;
+        self.keep(&answer);
+        Ok(answer)
+    }
+
+    fn fill_in(&self, (name, value): (String, String)) -> (String, String) {
+        let value = match name.as_str() {
+            "email" | "username" => self.email.clone(),
+            "password" => self.password.clone(),
+            _ => value,
+        };
+        (name, value)
+    }
+
+    fn cookie(&self) -> String {
+        let pairs: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("; ")
+    }
+
+    fn keep(&mut self, answer: &Response) {
+        for cookie in answer.headers().get_all(header::SET_COOKIE) {
+            let pair = cookie.to_str().ok().and_then(|text| text.split(';').next());
+            if let Some((name, value)) = pair.and_then(|pair| pair.split_once('=')) {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+}
+
+/// A form, with the button that says yes.
+#[derive(Debug, Eq, PartialEq)]
+struct Form {
+    action: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Form {
+    /// The first form of a page: its inputs, and its first button that has a name.
+    fn first(page: &str) -> Option<Self> {
+        let form = page.split_once("<form")?.1.split_once("</form>")?.0;
+        let action = attribute(form.split_once('>')?.0, "action").unwrap_or_default();
+        let mut fields: Vec<(String, String)> = tags(form, "<input").filter_map(named).collect();
+        fields.extend(tags(form, "<button").find_map(named));
+        Some(Self { action, fields })
+    }
+}
+
+fn tags<'a>(html: &'a str, open: &'a str) -> impl Iterator<Item = &'a str> {
+    html.split(open).skip(1).filter_map(|rest| rest.split_once('>')).map(|(tag, _)| tag)
+}
+
+fn named(tag: &str) -> Option<(String, String)> {
+    Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag
+        .split_once(&format!(" {name}=\""))
+        .or_else(|| tag.split_once(&format!("\n{name}=\"")))?;
+    let (value, _) = rest.split_once('"')?;
+    Some(unescape(value))
+}
+
+fn unescape(text: &str) -> String {
+    let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&#38;", "&")];
+    let more = [("&#39;", "'"), ("&#x27;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&amp;", "&")];
+    named.into_iter().chain(more).fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Form;
+
+    #[test]
+    fn a_form_is_its_inputs_and_the_first_named_button() {
+        let page = r#"<form method="post" action="/oauth/login?a=1&amp;b=2"><input type="hidden"
+            name="csrf" value="x&#39;y"><input name="email"><button name="decision" value="allow">Allow</button>
+            <button name="decision" value="deny">Deny</button></form>"#;
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            Form::first(page),
+            Some(Form {
+                action: "/oauth/login?a=1&b=2".to_owned(),
+                fields: vec![field("csrf", "x'y"), field("email", ""), field("decision", "allow")],
+            })
+        );
+    }
+}

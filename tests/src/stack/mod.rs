@@ -1,0 +1,255 @@
+//! Envoy with the filter, and authsvc, on free ports of loopback.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+mod expect;
+pub mod launch;
+pub mod parts;
+pub mod ports;
+mod process;
+
+pub use expect::eventually;
+pub use process::Process;
+
+use crate::http;
+
+/// Who may log in.
+pub const EMAIL: &str = "admin@example.com";
+
+/// Their password.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// Argon2id of [`PASSWORD`].
+const PASSWORD_HASH: &str = "@HASH@";
+
+/// Secret between the filter and authsvc.
+pub const SERVICE_SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
+
+/// What a stack is started from: `attache.yaml` as a value, all of it open to a test.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The configuration; YAML understands it as JSON.
+    pub config: Value,
+    /// Worker threads of Envoy.
+    pub workers: usize,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Setup {
+    /// One user, no server, everything on free ports.
+    #[must_use]
+    pub fn new() -> Self {
+        let listen = ports::free();
+        let config = json!({
+            "public_url": format!("http://localhost:{}", listen.port()),
+            "listen": listen,
+            "authorization": {"embedded": {"users": [{"email": EMAIL, "password_hash": PASSWORD_HASH, "groups": ["staff"]}]}},
+            "database": "sqlite://attache.db",
+            "service": {"listen": ports::free(), "internal": ports::free(), "secret": SERVICE_SECRET},
+            "envoy": {"admin": ports::free()},
+            "servers": [],
+        });
+        Self { config, workers: 1 }
+    }
+
+    /// Adds a server; its endpoint is `/{name}/mcp`.
+    #[must_use]
+    pub fn server(self, name: &str, url: &str) -> Self {
+        self.server_with(json!({"name": name, "url": url}))
+    }
+
+    /// Adds a server with more to say about it.
+    #[must_use]
+    pub fn server_with(mut self, server: Value) -> Self {
+        if let Some(servers) = self.config["servers"].as_array_mut() {
+            servers.push(server);
+        }
+        self
+    }
+
+    /// Sends events to a webhook on loopback.
+    #[must_use]
+    pub fn webhook(mut self, url: &str, secret: &str) -> Self {
+        self.config["analytics"]["webhook"] =
+            json!({"url": url, "secret": secret, "allow_private": true});
+        self
+    }
+
+    /// Starts it all and waits until it serves.
+    ///
+    /// # Errors
+    /// Which part failed, why, and where its log is.
+    pub async fn start(mut self) -> Result<Stack> {
+        self.config["envoy"]["wasm"] = json!(parts::wasm()?);
+        let folder = tempfile::Builder::new().prefix("attache-").tempdir()?;
+        let started = Stack::start(&self, folder.path()).await;
+        match started {
+            Ok((authsvc, envoy)) => {
+                Ok(Stack { authsvc, envoy, config: self.config, folder: Some(folder) })
+            }
+            Err(error) => {
+                Err(error.context(format!("logs are kept in {}", folder.keep().display())))
+            }
+        }
+    }
+}
+
+/// A running gateway. Dropping it ends its parts and removes its files; after a failed test they are kept.
+#[derive(Debug)]
+pub struct Stack {
+    /// The service.
+    pub authsvc: Process,
+    /// The proxy.
+    pub envoy: Process,
+    config: Value,
+    folder: Option<TempDir>,
+}
+
+impl Stack {
+    async fn start(setup: &Setup, folder: &Path) -> Result<(Process, Process)> {
+        let config = folder.join("attache.yaml");
+        let bootstrap = folder.join("envoy.yaml");
+        fs::write(&config, serde_json::to_vec_pretty(&setup.config)?)?;
+        launch::render(&config, &bootstrap)?;
+        launch::validate(&bootstrap)?;
+
+        let authsvc = launch::authsvc(&config, &folder.join("authsvc.log"));
+        let mut authsvc = authsvc.context("authsvc")?;
+        let ready = format!("http://{}/ready", text(&setup.config, "/service/internal"));
+        authsvc.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await?;
+
+        let mut envoy = launch::envoy(&bootstrap, setup.workers, &folder.join("envoy.log"))?;
+        let admin = format!("http://{}/ready", text(&setup.config, "/envoy/admin"));
+        envoy.ready(launch::PATIENCE, async || launch::answers(&admin, 200).await).await?;
+        let metadata = format!(
+            "{}/.well-known/oauth-authorization-server",
+            text(&setup.config, "/public_url")
+        );
+        envoy.ready(launch::PATIENCE, async || launch::answers(&metadata, 200).await).await?;
+        Ok((authsvc, envoy))
+    }
+
+    /// The origin that clients use.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        text(&self.config, "/public_url")
+    }
+
+    /// Where clients find a server.
+    #[must_use]
+    pub fn url(&self, server: &str) -> String {
+        format!("{}/{server}/mcp", self.public_url())
+    }
+
+    /// Where Envoy listens.
+    ///
+    /// # Panics
+    /// When the test's configuration has no address there.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        text(&self.config, "/listen").parse().expect("an address in `listen`")
+    }
+
+    /// Base URL of authsvc's internal listener.
+    #[must_use]
+    pub fn internal_url(&self) -> String {
+        format!("http://{}", text(&self.config, "/service/internal"))
+    }
+
+    /// Base URL of Envoy's admin interface.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", text(&self.config, "/envoy/admin"))
+    }
+
+    /// Its files: configurations and logs.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.folder.as_ref().map(|folder| folder.path().to_owned()).unwrap_or_default()
+    }
+
+    /// Starts authsvc again, from the same files, after a test has stopped it.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart_authsvc(&mut self) -> Result<()> {
+        let folder = self.folder();
+        self.authsvc =
+            launch::authsvc(&folder.join("attache.yaml"), &folder.join("authsvc-2.log"))?;
+        let ready = format!("{}/ready", self.internal_url());
+        self.authsvc.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await
+    }
+
+    /// The events that authsvc has stored so far, oldest first.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn events(&self) -> Result<Vec<Value>> {
+        let url = format!("{}/internal/events?after=0&limit=100", self.internal_url());
+        let answer = http::client().get(url).bearer_auth(SERVICE_SECRET).send().await?;
+        ensure!(answer.status().is_success(), "GET /internal/events: {}", answer.status());
+        let listed: Value = answer.json().await?;
+        let rows = listed["events"].as_array().context("no `events` in the listing")?;
+        Ok(rows.iter().map(|row| row["event"].clone()).collect())
+    }
+
+    /// Waits for the first event of which `wanted` is true.
+    ///
+    /// # Errors
+    /// When none came within a few seconds; the message lists those that did.
+    pub async fn event(&self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        eventually(Duration::from_secs(15), async || {
+            let events = self.events().await?;
+            let found = events.iter().find(|event| wanted(event)).cloned();
+            found.with_context(|| format!("not among the events: {}", json!(events)))
+        })
+        .await
+    }
+
+    /// Ends both parts as an operator would, and insists that they end well.
+    ///
+    /// # Errors
+    /// When one had to be killed or ended with an error.
+    pub async fn stop(mut self) -> Result<()> {
+        for part in [&mut self.envoy, &mut self.authsvc] {
+            part.check()?;
+            let status = part.stop(Duration::from_secs(20)).await?;
+            ensure!(
+                status.success(),
+                "{} ended with {status}\n{}",
+                part.name(),
+                part.last_lines(12)
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if thread::panicking()
+            && let Some(folder) = self.folder.take()
+        {
+            eprintln!("logs of the failed test are kept in {}", folder.keep().display());
+        }
+    }
+}
+
+fn text<'a>(config: &'a Value, pointer: &str) -> &'a str {
+    config.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
