@@ -1,7 +1,7 @@
 // A person in headless Chromium: logs in, reads the consent page, allows.
 //
 // usage: node browser.mjs AUTHORIZE_URL EMAIL PASSWORD SCREENSHOT_FOLDER [--deny]
-// Writes one JSON line: {"redirect": URL, "violations": [...], "login": TEXT, "consent": TEXT}.
+// Writes one JSON line: {"seen": {"redirect": URL, "violations": [...], "login": TEXT, "consent": TEXT}}.
 // The redirect URI need not answer: the request to it is seen, and answered here.
 
 import { mkdirSync } from "node:fs";
@@ -58,7 +58,7 @@ try {
     setTimeout(() => reject(new Error(`no request to ${redirectUri} within 15 s; at ${page.url()}`)), 15_000),
   );
   const redirect = await Promise.race([arrived, timeout]);
-  process.stdout.write(`${JSON.stringify({ redirect, violations, login, consent })}\n`);
+  process.stdout.write(`${JSON.stringify({ seen: { redirect, violations, login, consent } })}\n`);
 } finally {
   await browser.close();
 }

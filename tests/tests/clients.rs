@@ -1,0 +1,135 @@
+//! Real clients that know only the URL connect, list, call and refresh, in front of real servers.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use attache_tests::{
+    http,
+    person::Person,
+    script::Script,
+    stack::{Process, Setup, Stack, eventually, launch, parts, ports},
+};
+use serde_json::{Value, json};
+
+/// A real MCP server: its process, its URL, and a tool that answers without arguments that matter.
+struct Server {
+    _process: Process,
+    url: String,
+    tool: &'static str,
+    arguments: Value,
+}
+
+async fn listening(process: &mut Process, url: &str) -> Result<()> {
+    // Any answer will do: each server has its own idea of a GET.
+    process
+        .ready(launch::PATIENCE, async || {
+            http::client()
+                .get(url)
+                .timeout(Duration::from_secs(2))
+                .send()
+                .await
+                .map(drop)
+                .context("GET")
+        })
+        .await
+}
+
+async fn server_everything(logs: &Path) -> Result<Server> {
+    let listen = ports::free();
+    let mut command = Command::new("node");
+    command
+        .arg(parts::node_module("@modelcontextprotocol/server-everything/dist/index.js")?)
+        .arg("streamableHttp")
+        .env("PORT", listen.port().to_string());
+    let mut process =
+        Process::spawn("server-everything", command, &logs.join("server-everything.log"))?;
+    let url = format!("http://{listen}/mcp");
+    listening(&mut process, &url).await?;
+    Ok(Server { _process: process, url, tool: "echo", arguments: json!({"message": "hello"}) })
+}
+
+async fn python_server(logs: &Path) -> Result<Server> {
+    let listen = ports::free();
+    let mut command = Command::new(parts::python()?);
+    command
+        .args(["-m", "mcp_everything_server", "--port", &listen.port().to_string()])
+        .env("PYTHONPATH", parts::python_everything_server()?);
+    let mut process = Process::spawn("python-server", command, &logs.join("python-server.log"))?;
+    let url = format!("http://{listen}/mcp");
+    listening(&mut process, &url).await?;
+    Ok(Server { _process: process, url, tool: "test_simple_text", arguments: json!({}) })
+}
+
+async fn demo_server(logs: &Path) -> Result<Server> {
+    let listen = ports::free();
+    let mut process = launch::demo_server(listen, &logs.join("demo.log"))?;
+    let url = format!("http://{listen}/mcp");
+    listening(&mut process, &url).await?;
+    Ok(Server { _process: process, url, tool: "list_cities", arguments: json!({}) })
+}
+
+/// Has an SDK go the whole way, and looks at what it and we saw of it.
+async fn check(program: &Path, script: &str, server: &Server, stack: &Stack) -> Result<()> {
+    let intent = format!("Check {script}");
+    let mut arguments = server.arguments.clone();
+    arguments["attache_intent"] = json!(intent);
+    let script = parts::root().join("tests/clients").join(script);
+    let url = stack.url("everything");
+    let mut client = Script::start(program, &script, &[&url, server.tool, &arguments.to_string()])?;
+    let mut person = Person::admin();
+
+    let tools = client.said("tools", &mut person).await?;
+    let tools = tools.as_array().context("tools")?;
+    let tool = tools.iter().find(|tool| tool["name"] == server.tool).context("the tool")?;
+    ensure!(
+        tool["inputSchema"]["properties"]["attache_intent"]["type"] == "string",
+        "no injected argument in {tool}"
+    );
+    let result = client.said("result", &mut person).await?;
+    ensure!(result["isError"] != true, "{result}");
+    ensure!(!result.to_string().contains("attache_intent"), "the argument came back: {result}");
+
+    let event = stack.event(|event| event["intent"]["text"] == intent.as_str()).await?;
+    ensure!(event["outcome"] == "ok" && event["name"] == server.tool, "{event}");
+    ensure!(event["email"] == "admin@example.com", "{event}");
+
+    ensure!(client.said("rotated", &mut person).await? == true, "the refresh token is the same");
+    ensure!(client.said("done", &mut person).await? == true, "not done");
+    Ok(())
+}
+
+async fn each_client(server: &Server) -> Result<()> {
+    let stack = Setup::new().server("everything", &server.url).start().await?;
+    check(&parts::python()?, "sdk_client.py", server, &stack).await.context("the Python SDK")?;
+    check(Path::new("node"), "sdk_client.mjs", server, &stack)
+        .await
+        .context("the TypeScript SDK")?;
+    stack.stop().await
+}
+
+#[tokio::test]
+async fn the_sdks_use_server_everything() -> Result<()> {
+    let logs = tempfile::tempdir()?;
+    each_client(&server_everything(logs.path()).await?).await
+}
+
+#[tokio::test]
+async fn the_sdks_use_the_python_everything_server() -> Result<()> {
+    let logs = tempfile::tempdir()?;
+    each_client(&python_server(logs.path()).await?).await
+}
+
+#[tokio::test]
+async fn the_sdks_use_a_server_of_the_rust_sdk() -> Result<()> {
+    let logs = tempfile::tempdir()?;
+    let server = demo_server(logs.path()).await?;
+    each_client(&server).await?;
+    let seen = server.url.replace("/mcp", "/seen");
+    let bodies = eventually(Duration::from_secs(5), async || {
+        Ok(http::client().get(&seen).send().await?.text().await?)
+    })
+    .await?;
+    ensure!(bodies.contains("tools/call"), "no call reached the server");
+    ensure!(!bodies.contains("attache_intent"), "the argument reached the server: {bodies}");
+    Ok(())
+}
