@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use crate::{correlation, state::App};
+use crate::{correlation, events, state::App};
 
 /// Largest body of a public request, bytes.
 const MAX_PUBLIC_BODY: usize = 64 * 1024;
@@ -34,6 +34,7 @@ pub fn public(app: App) -> Router {
 /// What Envoy and the operator reach.
 pub fn internal(app: App) -> Router {
     let guarded = Router::new()
+        .route("/internal/events", get(events::listing::list).post(events::ingest::ingest))
         .layer(middleware::from_fn_with_state(app.clone(), require_secret));
     let table = Router::new().route("/live", get(live)).route("/ready", get(ready)).merge(guarded);
     finish(table, MAX_INTERNAL_BODY, app)
@@ -61,7 +62,8 @@ async fn ready(State(app): State<App>) -> Response {
         Ok(()) => no_store(Json(json!({ "status": "ready" }))),
         Err(error) => {
             tracing::error!(%error, "not ready: the database does not answer");
-            let body = Json(json!({ "status": "not ready", "reason": "the database does not answer" }));
+            let body =
+                Json(json!({ "status": "not ready", "reason": "the database does not answer" }));
             no_store((StatusCode::SERVICE_UNAVAILABLE, body))
         }
     }
@@ -80,7 +82,8 @@ async fn require_secret(State(app): State<App>, request: Request, next: Next) ->
 }
 
 async fn not_found() -> Response {
-    let body = json!({ "error": "not_found", "error_description": "there is nothing at this path" });
+    let body =
+        json!({ "error": "not_found", "error_description": "there is nothing at this path" });
     no_store((StatusCode::NOT_FOUND, Json(body)))
 }
 

@@ -18,7 +18,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::{address::Peer, clock::Clock, config::Config, random::Random, routes, state::App};
+use crate::{
+    address::Peer, clock::Clock, config::Config, events::delivery::Courier, random::Random, routes,
+    state::App,
+};
 
 /// Connections of one listener at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -57,6 +60,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         _ = interrupt.recv() => tracing::info!("SIGINT: finishing what has begun"),
     }
     stop.cancel();
+    // Readers of events that wait for more have waited enough.
+    app.arrivals.announce();
     if time::timeout(DRAIN, tasks.wait()).await.is_err() {
         tracing::warn!(seconds = DRAIN.as_secs(), "some requests did not finish in time");
     }
@@ -65,8 +70,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 /// Starts what runs beside the listeners; each task ends soon after `stop`.
-#[expect(clippy::unused_async, reason = "background work is opened here")]
-async fn work(_app: &App, _tasks: &TaskTracker, _stop: &CancellationToken) -> anyhow::Result<()> {
+async fn work(app: &App, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<()> {
+    if let Some(destination) = &app.config.webhook {
+        let courier = Courier::open(app.clone(), destination).await?;
+        tasks.spawn(courier.run(stop.clone()));
+    }
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{clock::Clock, config::Config, random::Random, store::Store};
+use crate::{
+    clock::Clock, config::Config, events::arrivals::Arrivals, random::Random, store::Store,
+};
 
 /// Everything a handler works with; cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct App {
     pub clock: Clock,
     /// The dice.
     pub random: Random,
+    /// Wakes those who wait for events.
+    pub arrivals: Arrivals,
 }
 
 impl App {
@@ -24,6 +28,7 @@ impl App {
     /// When the database cannot be opened.
     pub async fn open(config: Config, clock: Clock, random: Random) -> anyhow::Result<Self> {
         let store = Store::open(&config.database).await?;
-        Ok(Self { config: Arc::new(config), store, clock, random })
+        let arrivals = Arrivals::default();
+        Ok(Self { config: Arc::new(config), store, clock, random, arrivals })
     }
 }

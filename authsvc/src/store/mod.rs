@@ -3,12 +3,17 @@
 //! SQLite: one connection writes, in transactions that take the write lock when they begin; several read. The
 //! statements use `$1` and what SQLite and PostgreSQL have in common.
 
+pub mod deliveries;
+pub mod events;
 
 use std::{path::Path, time::Duration};
 
+use sha2::{Digest as _, Sha256};
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    Row as _, Sqlite, SqlitePool, Transaction,
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    },
 };
 use thiserror::Error;
 
@@ -47,9 +52,6 @@ pub enum Error {
     /// The schema cannot be brought up to date.
     #[error("database cannot be migrated, was it written by a newer version? {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// A row holds what we did not write.
-    #[error("database holds a {0} that cannot be read")]
-    Row(&'static str),
 }
 
 /// Where it is imported beside other errors.
@@ -74,8 +76,7 @@ impl Store {
         let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!().run(&writer).await?;
-        let readers =
-            pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        let readers = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers })
     }
 
@@ -106,6 +107,29 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+/// How a secret of at least 128 random bits is kept: its SHA-256.
+#[must_use]
+pub fn digest(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret).to_vec()
+}
+
+/// A column that holds a JSON array of strings.
+fn texts(row: &SqliteRow, column: &str) -> Result<Vec<String>, sqlx::Error> {
+    let json: String = row.try_get(column)?;
+    serde_json::from_str(&json).map_err(|error| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: Box::new(error),
+    })
+}
+
+/// A column that holds what we did not write.
+fn unreadable(column: &str, expected: &str) -> sqlx::Error {
+    sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: format!("is not {expected}").into(),
     }
 }
 

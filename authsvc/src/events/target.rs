@@ -1,0 +1,242 @@
+//! Where a webhook may be sent: over TLS to globally routable addresses, unless the operator says otherwise.
+//!
+//! A name is resolved once for each connection, every address of the answer is looked at, and the connection
+//! goes to those very addresses: a name that changes its answer between check and use gains nothing.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use crate::config::WebhookTargets;
+
+/// Why a target is refused.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TargetError {
+    /// Not `https`, nor `http` where that is allowed.
+    #[error("webhook scheme `{0}` is not allowed: use https (or http with allow_private: true)")]
+    Scheme(String),
+    /// No host, so nobody to send to.
+    #[error("webhook url has no host")]
+    Host,
+    /// At least one of its addresses is not globally routable.
+    #[error(
+        "webhook host has the address {0}, which is not globally routable: set allow_private: true if it is meant"
+    )]
+    Address(IpAddr),
+}
+
+/// Whether a URL may be a target, as far as can be told without resolving its name.
+///
+/// # Errors
+/// When its scheme or its literal address is not allowed.
+pub fn check(url: &Url, targets: WebhookTargets) -> Result<(), TargetError> {
+    match (url.scheme(), targets) {
+        ("https", _) | ("http", WebhookTargets::Any) => {}
+        (other, _) => return Err(TargetError::Scheme(other.to_owned())),
+    }
+    match url.host() {
+        None => Err(TargetError::Host),
+        Some(Host::Domain(_)) => Ok(()),
+        Some(Host::Ipv4(address)) => admit(targets, IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => admit(targets, IpAddr::V6(address)),
+    }
+}
+
+/// Resolves names for the HTTP client, and refuses an answer of which any address is not allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardedResolver(WebhookTargets);
+
+impl GuardedResolver {
+    /// A resolver for targets of this kind.
+    #[must_use]
+    pub fn new(targets: WebhookTargets) -> Arc<Self> {
+        Arc::new(Self(targets))
+    }
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let targets = self.0;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            for address in &found {
+                admit(targets, address.ip())?;
+            }
+            let addresses: Addrs = Box::new(found.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+fn admit(targets: WebhookTargets, address: IpAddr) -> Result<(), TargetError> {
+    let routable = match address {
+        IpAddr::V4(address) => is_global_v4(address),
+        IpAddr::V6(address) => is_global_v6(address),
+    };
+    match targets {
+        WebhookTargets::Any => Ok(()),
+        WebhookTargets::Public if routable => Ok(()),
+        WebhookTargets::Public => Err(TargetError::Address(address)),
+    }
+}
+
+/// Blocks that are not globally reachable (RFC 6890, IANA special-purpose registry), multicast, and the retired
+/// 6to4 relays: first address and prefix length.
+const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 0, 0, 0), 24),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(192, 88, 99, 0), 24),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+    (Ipv4Addr::new(224, 0, 0, 0), 4),
+    (Ipv4Addr::new(240, 0, 0, 0), 4),
+];
+
+fn is_global_v4(address: Ipv4Addr) -> bool {
+    !SPECIAL_V4
+        .iter()
+        .any(|(block, length)| (address.to_bits() ^ block.to_bits()) >> (32 - length) == 0)
+}
+
+/// The global unicast space, the only one that is routed.
+const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+/// NAT64 (RFC 6052): routable when the IPv4 address in its last 32 bits is.
+const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
+/// Protocol assignments with Teredo, documentation twice, 6to4: blocks of the global unicast space that are not.
+const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
+];
+
+fn is_global_v6(address: Ipv6Addr) -> bool {
+    let within = |(block, length): &(Ipv6Addr, u32)| {
+        (address.to_bits() ^ block.to_bits()) >> (128 - length) == 0
+    };
+    if within(&NAT64) {
+        let [.., a, b, c, d] = address.octets();
+        return is_global_v4(Ipv4Addr::new(a, b, c, d));
+    }
+    within(&GLOBAL_V6) && !SPECIAL_V6.iter().any(within)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::dns::Resolve as _;
+
+    use super::{GuardedResolver, TargetError, check};
+    use crate::config::WebhookTargets;
+
+    fn allowed(url: &str, targets: WebhookTargets) -> Result<(), TargetError> {
+        check(&url.parse().unwrap(), targets)
+    }
+
+    #[test]
+    fn public_addresses_and_names_are_allowed_over_https() {
+        for url in [
+            "https://hooks.example.com/x",
+            "https://hooks.example.com:8443/x",
+            "https://1.1.1.1/",
+            "https://172.32.0.1/",
+            "https://100.128.0.1/",
+            "https://[2606:4700:4700::1111]/",
+            "https://[64:ff9b::101:101]/",
+        ] {
+            assert_eq!(allowed(url, WebhookTargets::Public), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn s55_addresses_that_are_not_globally_routable_are_refused_in_every_spelling() {
+        for host in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0177.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "[::]",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:8.8.8.8]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b:1::1]",
+            "[100::1]",
+            "[2001::1]",
+            "[2001:db8::1]",
+            "[2002:7f00:1::]",
+            "[3fff::1]",
+            "[5f00::1]",
+            "[fc00::1]",
+            "[fd12::1]",
+            "[fe80::1]",
+            "[fec0::1]",
+            "[ff02::1]",
+        ] {
+            let url = format!("https://{host}/hook");
+            assert!(
+                matches!(allowed(&url, WebhookTargets::Public), Err(TargetError::Address(_))),
+                "{url}"
+            );
+            assert_eq!(allowed(&url, WebhookTargets::Any), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn plain_http_needs_the_operators_word_and_other_schemes_are_never_allowed() {
+        assert_eq!(
+            allowed("http://hooks.example.com/", WebhookTargets::Public),
+            Err(TargetError::Scheme("http".into()))
+        );
+        assert_eq!(allowed("http://hooks.example.com/", WebhookTargets::Any), Ok(()));
+        for url in ["file:///etc/passwd", "ftp://example.com/", "unix:/run/x"] {
+            assert!(allowed(url, WebhookTargets::Any).is_err(), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s56_a_name_that_resolves_to_a_private_address_is_refused() {
+        let public = GuardedResolver::new(WebhookTargets::Public);
+        let Err(refused) = public.resolve("localhost".parse().unwrap()).await else {
+            panic!("localhost is not globally routable");
+        };
+        assert!(refused.to_string().contains("not globally routable"), "{refused}");
+
+        let any = GuardedResolver::new(WebhookTargets::Any);
+        assert!(any.resolve("localhost".parse().unwrap()).await.is_ok());
+    }
+}

@@ -1,0 +1,71 @@
+//! Reading events back.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Fixture, event, id};
+
+fn ids(listing: &Value) -> Vec<&str> {
+    let rows = listing["events"].as_array().unwrap();
+    rows.iter().map(|row| row["event"]["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn events_are_read_page_by_page_in_the_order_of_their_arrival() {
+    let fixture = Fixture::new(None).await;
+    fixture.store(3..=3).await;
+    fixture.store(1..=2).await;
+
+    let (status, first) = fixture.list("?after=0&limit=2").await;
+    assert_eq!((status, ids(&first)), (StatusCode::OK, vec![&*id(3), &*id(1)]));
+    assert_eq!(first["events"][1]["cursor"], first["next"]);
+    assert_eq!(first["events"][0]["event"], event(3));
+
+    let (_, second) = fixture.list(&format!("?after={}&limit=2", first["next"])).await;
+    assert_eq!(ids(&second), [id(2)]);
+
+    let (_, end) = fixture.list(&format!("?after={}", second["next"])).await;
+    assert_eq!(end, json!({ "events": [], "next": second["next"] }));
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_is_answered_when_an_event_comes() {
+    let fixture = Fixture::new(None).await;
+
+    let waiting =
+        async { tokio::time::timeout(Duration::from_secs(10), fixture.list("?wait=25")).await };
+    let storing = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        fixture.store(1..=1).await;
+    };
+    let (listing, ()) = tokio::join!(waiting, storing);
+
+    assert_eq!(ids(&listing.unwrap().1), [id(1)]);
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_in_vain_gets_an_empty_page() {
+    let fixture = Fixture::new(None).await;
+    let (status, listing) = fixture.list("?after=5&wait=1").await;
+    assert_eq!((status, listing), (StatusCode::OK, json!({ "events": [], "next": 5 })));
+}
+
+#[tokio::test]
+async fn a_query_that_cannot_be_read_is_refused() {
+    let fixture = Fixture::new(None).await;
+    for query in ["?after=x", "?limit=-1", "?page=2", "?after=1&after=2"] {
+        let (status, answer) = fixture.list(query).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
+        assert!(answer["error"].is_string(), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_bounded_whatever_is_asked_for() {
+    let fixture = Fixture::new(None).await;
+    fixture.store(1..=1200).await;
+    let (_, listing) = fixture.list("?limit=4000000000").await;
+    assert_eq!(ids(&listing).len(), 1000);
+}

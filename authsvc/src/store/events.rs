@@ -1,0 +1,136 @@
+//! Events: added in batches, read in the order of their arrival.
+
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{Store, StoreError};
+
+/// Rows of one statement; keeps the number of different statements and of their parameters small.
+const ROWS: usize = 100;
+
+/// An event to be stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewEvent<'a> {
+    /// UUID; the same event arrives more than once.
+    pub id: String,
+    /// Unix milliseconds.
+    pub started_at_ms: i64,
+    /// JSON, as received.
+    pub body: &'a str,
+}
+
+/// An event that is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredEvent {
+    /// Grows with every event; what a listing continues from.
+    pub cursor: i64,
+    /// JSON, as received.
+    pub body: String,
+}
+
+impl Store {
+    /// Adds the events that are not there yet, in one transaction with their deliveries to `destination` and
+    /// with the count of what the sender `dropped`; returns how many were new. When it returns, they are durable.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was added.
+    pub async fn add_events(
+        &self,
+        events: &[NewEvent<'_>],
+        dropped: u64,
+        destination: Option<&str>,
+        now_ms: i64,
+    ) -> Result<usize, StoreError> {
+        let mut transaction = self.write().await?;
+        let mut added = 0;
+        for chunk in events.chunks(ROWS) {
+            let cursors = insert_events(&mut transaction, chunk, now_ms).await?;
+            if let Some(destination) = destination {
+                insert_deliveries(&mut transaction, &cursors, destination, now_ms).await?;
+            }
+            added += cursors.len();
+        }
+        // A batch that holds nothing new is one whose answer was lost: its losses are counted already.
+        if dropped > 0 && (added > 0 || events.is_empty()) {
+            count_losses(&mut transaction, dropped).await?;
+        }
+        transaction.commit().await?;
+        Ok(added)
+    }
+
+    /// Events after a cursor, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_after(
+        &self,
+        cursor: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let events: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT cursor, body FROM events WHERE cursor > $1 ORDER BY cursor LIMIT $2",
+        )
+        .bind(cursor)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(events.into_iter().map(|(cursor, body)| StoredEvent { cursor, body }).collect())
+    }
+
+    /// How many events filters lost before they could send them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lost_events(&self) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar("SELECT COALESCE(SUM(count), 0) FROM event_losses")
+            .fetch_one(self.reader())
+            .await?;
+        Ok(count)
+    }
+}
+
+async fn insert_events(
+    connection: &mut SqliteConnection,
+    events: &[NewEvent<'_>],
+    now_ms: i64,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let mut insert = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO events (id, body, started_at_ms, received_at_ms) ",
+    );
+    insert.push_values(events, |mut row, event| {
+        row.push_bind(event.id.as_str())
+            .push_bind(event.body)
+            .push_bind(event.started_at_ms)
+            .push_bind(now_ms);
+    });
+    insert.push(" ON CONFLICT (id) DO NOTHING RETURNING cursor");
+    insert.build_query_scalar().fetch_all(connection).await
+}
+
+async fn insert_deliveries(
+    connection: &mut SqliteConnection,
+    cursors: &[i64],
+    destination: &str,
+    now_ms: i64,
+) -> Result<(), sqlx::Error> {
+    if cursors.is_empty() {
+        return Ok(());
+    }
+    let mut insert =
+        QueryBuilder::<Sqlite>::new("INSERT INTO deliveries (event, destination, state, at_ms) ");
+    insert.push_values(cursors, |mut row, cursor| {
+        row.push_bind(*cursor).push_bind(destination).push("'due'").push_bind(now_ms);
+    });
+    insert.build().execute(connection).await?;
+    Ok(())
+}
+
+async fn count_losses(connection: &mut SqliteConnection, dropped: u64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO event_losses (reason, count) VALUES ('outbox_full', $1)
+         ON CONFLICT (reason) DO UPDATE SET count = event_losses.count + excluded.count",
+    )
+    .bind(u32::try_from(dropped).unwrap_or(u32::MAX))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
