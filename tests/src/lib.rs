@@ -7,8 +7,10 @@
 //! - [`mcp`]: MCP over plain HTTP, every byte in the test's hand
 //! - [`http`]: the HTTP client under all of them
 //! - [`supervisor`]: `make run`
+//! - [`load`]: the load generator of `make bench`
 
 pub mod http;
+pub mod load;
 pub mod mcp;
 pub mod oauth;
 pub mod person;

@@ -30,7 +30,7 @@ pub const EMAIL: &str = "admin@example.com";
 pub const PASSWORD: &str = "correct horse battery staple";
 
 /// Argon2id of [`PASSWORD`].
-const PASSWORD_HASH: &str = "@HASH@";
+const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$WkUAwWl78GorH5gCe8nZng$o7DwNs18MlFJH9Yblijxi30N0iqYxyYhhnFKOOFeo9Q";
 
 /// Secret between the filter and authsvc.
 pub const SERVICE_SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
