@@ -37,8 +37,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         let nanoseconds = i128::from(self.now_ms()).saturating_mul(1_000_000);
-        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     /// Unix milliseconds.

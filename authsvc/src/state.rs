@@ -3,7 +3,13 @@
 use std::sync::Arc;
 
 use crate::{
-    clock::Clock, config::Config, events::arrivals::Arrivals, random::Random, store::Store,
+    clock::Clock,
+    config::{Authorization, Config},
+    events::arrivals::Arrivals,
+    keys::Keys,
+    limits::Registrations,
+    random::Random,
+    store::Store,
 };
 
 /// Everything a handler works with; cheap to clone.
@@ -17,6 +23,10 @@ pub struct App {
     pub clock: Clock,
     /// The dice.
     pub random: Random,
+    /// Keys that sign tokens.
+    pub keys: Arc<Keys>,
+    /// Limits of registration.
+    pub registrations: Arc<Registrations>,
     /// Wakes those who wait for events.
     pub arrivals: Arrivals,
 }
@@ -25,10 +35,19 @@ impl App {
     /// Puts together what `config` asks for.
     ///
     /// # Errors
-    /// When the database cannot be opened.
+    /// When the database cannot be opened or holds a broken key.
     pub async fn open(config: Config, clock: Clock, random: Random) -> anyhow::Result<Self> {
         let store = Store::open(&config.database).await?;
-        let arrivals = Arrivals::default();
-        Ok(Self { config: Arc::new(config), store, clock, random, arrivals })
+        let Authorization::Embedded(embedded) = &config.authorization;
+        let keys = Keys::open(&store, embedded.signing, &random, clock.now_unix()).await?;
+        Ok(Self {
+            keys: Arc::new(keys),
+            registrations: Arc::new(Registrations::new(clock.clone())),
+            arrivals: Arrivals::default(),
+            config: Arc::new(config),
+            store,
+            clock,
+            random,
+        })
     }
 }

@@ -3,8 +3,12 @@
 //! SQLite: one connection writes, in transactions that take the write lock when they begin; several read. The
 //! statements use `$1` and what SQLite and PostgreSQL have in common.
 
+pub mod clients;
+pub mod codes;
 pub mod deliveries;
 pub mod events;
+pub mod grants;
+pub mod keys;
 
 use std::{path::Path, time::Duration};
 

@@ -1,0 +1,136 @@
+//! How many clients may be registered: per address, and in all. Generous, since some vendors register from a few
+//! addresses at every connection of every user.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock as _,
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed, keyed::DashMapStateStore},
+};
+
+use crate::clock::Clock;
+
+/// One per second and address, 60 at once.
+const PER_ADDRESS: Quota = per_second(1, 60);
+/// Two per second in all, 600 at once.
+const IN_ALL: Quota = per_second(2, 600);
+/// Addresses remembered before those are forgotten that would start afresh anyway.
+const MAX_ADDRESSES: usize = 10_000;
+
+type Middleware = NoOpMiddleware<Duration>;
+
+/// Registrations so far. In memory: a restart forgets them.
+#[derive(Debug)]
+pub struct Registrations {
+    per_address: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Ticks, Middleware>,
+    in_all: RateLimiter<NotKeyed, InMemoryState, Ticks, Middleware>,
+    ticks: Ticks,
+}
+
+/// Our clock, as the limiter sees it.
+#[derive(Clone, Debug)]
+struct Ticks(Clock);
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+impl Registrations {
+    /// None yet.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let ticks = Ticks(clock);
+        Self {
+            per_address: RateLimiter::new(PER_ADDRESS, DashMapStateStore::default(), ticks.clone()),
+            in_all: RateLimiter::direct_with_clock(IN_ALL, ticks.clone()),
+            ticks,
+        }
+    }
+
+    /// Counts a registration.
+    ///
+    /// # Errors
+    /// The seconds after which it would be accepted.
+    pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
+        if self.per_address.len() > MAX_ADDRESSES {
+            self.per_address.retain_recent();
+        }
+        let checked = self.per_address.check_key(&network(address));
+        checked
+            .and_then(|()| self.in_all.check())
+            .map_err(|not_until| not_until.wait_time_from(self.ticks.now()).as_secs() + 1)
+    }
+}
+
+/// An IPv6 subscriber has a /64 to draw addresses from.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)))
+        }
+        v4 => v4,
+    }
+}
+
+const fn per_second(rate: u32, burst: u32) -> Quota {
+    Quota::per_second(at_least_one(rate)).allow_burst(at_least_one(burst))
+}
+
+const fn at_least_one(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, time::Duration};
+
+    use super::Registrations;
+    use crate::clock::Clock;
+
+    fn address(last: u32) -> IpAddr {
+        IpAddr::from((0xc000_0200 + last).to_be_bytes())
+    }
+
+    #[test]
+    fn rule_12_an_address_has_a_burst_and_then_one_per_second() {
+        let clock = Clock::stopped(0);
+        let registrations = Registrations::new(clock.clone());
+        for _ in 0..60 {
+            assert_eq!(registrations.admit(address(1)), Ok(()));
+        }
+        assert!(registrations.admit(address(1)).is_err());
+        assert_eq!(registrations.admit(address(2)), Ok(()));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(registrations.admit(address(1)), Ok(()));
+        assert!(registrations.admit(address(1)).is_err());
+    }
+
+    #[test]
+    fn rule_12_many_addresses_together_meet_a_limit_too() {
+        let registrations = Registrations::new(Clock::stopped(0));
+        let admitted = (0..1000).filter(|n| registrations.admit(address(*n)).is_ok()).count();
+        assert_eq!(admitted, 600);
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_address() {
+        let registrations = Registrations::new(Clock::stopped(0));
+        for n in 0..60_u128 {
+            assert_eq!(registrations.admit(IpAddr::V6((0x2001_0db8_u128 << 96 | n).into())), Ok(()));
+        }
+        assert!(registrations.admit("2001:db8::ffff".parse().unwrap()).is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! Clients that registered themselves.
+
+use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
+
+use super::{Error, Store};
+
+/// How a client shows who it is at the token endpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuthMethod {
+    /// It does not: a public client.
+    None,
+    /// HTTP Basic.
+    Basic,
+    /// Form parameters.
+    Post,
+}
+
+impl AuthMethod {
+    /// `token_endpoint_auth_method` (RFC 7591 section 2).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
+    }
+
+    /// The method of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::None, Self::Basic, Self::Post].into_iter().find(|method| method.as_str() == name)
+    }
+}
+
+/// A client.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// As it claims, without control characters.
+    pub name: Option<String>,
+    /// As registered.
+    pub redirect_uris: Vec<String>,
+    /// As registered.
+    pub auth_method: AuthMethod,
+    /// SHA-256 of its secret; a public client has none.
+    pub secret: Option<Vec<u8>>,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+/// What identifies two registrations as the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Identity {
+    /// Nothing: each registration is a client of its own, since each has a secret of its own.
+    Own,
+    /// SHA-256 of the registration.
+    Shared([u8; 32]),
+}
+
+impl Store {
+    /// Keeps a client; of a [`Identity::Shared`] registration that is there already, returns that client.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn register_client(&self, new: &Client, identity: Identity) -> Result<Client, Error> {
+        let digest = match &identity {
+            Identity::Own => None,
+            Identity::Shared(digest) => Some(digest.as_slice()),
+        };
+        let redirect_uris = serde_json::to_string(&new.redirect_uris).unwrap_or_default();
+        let mut transaction = self.write().await?;
+        let client = sqlx::query_as(
+            "INSERT INTO clients (id, name, redirect_uris, auth_method, secret, digest, created_at, seen_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+             ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at
+             RETURNING id, name, redirect_uris, auth_method, secret, created_at",
+        )
+        .bind(&new.id)
+        .bind(&new.name)
+        .bind(redirect_uris)
+        .bind(new.auth_method.as_str())
+        .bind(&new.secret)
+        .bind(digest)
+        .bind(new.created_at)
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(client)
+    }
+
+    /// The client of this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn client(&self, id: &str) -> Result<Option<Client>, Error> {
+        let client = sqlx::query_as(
+            "SELECT id, name, redirect_uris, auth_method, secret, created_at FROM clients WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(client)
+    }
+
+    /// Forgets clients that were not granted anything and did not register since `unused_since`, or that were not
+    /// granted anything since `idle_since`; never one with a live grant. Returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_clients(
+        &self,
+        unused_since: i64,
+        idle_since: i64,
+        now: i64,
+    ) -> Result<u64, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "DELETE FROM clients
+             WHERE ((used_at IS NULL AND seen_at < $1) OR seen_at < $2)
+             AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.client_id = clients.id
+                             AND grants.ended_at IS NULL AND grants.expires_at > $3)",
+        )
+        .bind(unused_since)
+        .bind(idle_since)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected())
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Client {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let method: String = row.try_get("auth_method")?;
+        let auth_method = AuthMethod::parse(&method)
+            .ok_or_else(|| super::unreadable("auth_method", "a method of authentication"))?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            redirect_uris: super::texts(row, "redirect_uris")?,
+            auth_method,
+            secret: row.try_get("secret")?,
+            created_at: row.try_get("created_at")?,
+        })
+    }
+}

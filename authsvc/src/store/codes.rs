@@ -1,0 +1,168 @@
+//! Authorization codes: made once, taken once.
+
+use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    Error, Store,
+    grants::{self, NewGrant},
+};
+
+/// What a user granted to a client: the same from the code to the last refresh token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Granted {
+    /// The client.
+    pub client_id: String,
+    /// Resources, as they are written in `aud`.
+    pub resources: Vec<String>,
+    /// Scopes, separated by spaces.
+    pub scope: String,
+    /// Subject.
+    pub sub: String,
+    /// E-mail address of the subject.
+    pub email: String,
+    /// Groups of the subject.
+    pub groups: Vec<String>,
+    /// When the user logged in, Unix seconds.
+    pub auth_time: i64,
+}
+
+/// A code.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Code {
+    /// What it stands for.
+    pub granted: Granted,
+    /// Where it was sent, byte for byte as in the authorization request.
+    pub redirect_uri: String,
+    /// Whether the authorization request carried `redirect_uri`: then the token request must, too.
+    pub redirect_uri_sent: bool,
+    /// PKCE, S256.
+    pub code_challenge: String,
+    /// Unix seconds.
+    pub expires_at: i64,
+}
+
+/// What became of a code that was presented.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Redemption<E> {
+    /// It was good, and is now used.
+    Granted(Granted),
+    /// It was not good for this request, and is now used.
+    Refused(E),
+    /// It was used before: what was issued from it has ended.
+    Replayed,
+    /// We know of no such code.
+    Unknown,
+}
+
+impl Store {
+    /// Keeps a code under the SHA-256 of it, and notes that its client is in use.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn create_code(&self, digest: &[u8], code: &Code, now: i64) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        let granted = &code.granted;
+        sqlx::query(
+            "INSERT INTO codes (id, client_id, redirect_uri, redirect_uri_sent, code_challenge, resources, scope,
+                                sub, email, user_groups, auth_time, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(digest)
+        .bind(&granted.client_id)
+        .bind(&code.redirect_uri)
+        .bind(i64::from(code.redirect_uri_sent))
+        .bind(&code.code_challenge)
+        .bind(serde_json::to_string(&granted.resources).unwrap_or_default())
+        .bind(&granted.scope)
+        .bind(&granted.sub)
+        .bind(&granted.email)
+        .bind(serde_json::to_string(&granted.groups).unwrap_or_default())
+        .bind(granted.auth_time)
+        .bind(code.expires_at)
+        .execute(&mut *transaction)
+        .await?;
+        grants::touch_client(&mut transaction, &granted.client_id, now).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Takes a code: whatever `check` says, it cannot be taken again. If it was, everything issued from it ends.
+    /// One transaction, so that a replay sees either no grant because the code is still good, or the grant.
+    ///
+    /// # Errors
+    /// When the database fails; then the code is as before.
+    pub async fn redeem_code<E>(
+        &self,
+        digest: &[u8],
+        now: i64,
+        check: impl FnOnce(&Code) -> Result<NewGrant, E>,
+    ) -> Result<Redemption<E>, Error> {
+        let mut transaction = self.write().await?;
+        let redemption = match take(&mut transaction, digest, now).await? {
+            Some(code) => match check(&code) {
+                Ok(new) => {
+                    grants::begin(&mut transaction, digest, &code.granted, &new, now).await?;
+                    Redemption::Granted(code.granted)
+                }
+                Err(refusal) => Redemption::Refused(refusal),
+            },
+            None if is_known(&mut transaction, digest).await? => {
+                grants::end_of_code(&mut transaction, digest, now).await?;
+                Redemption::Replayed
+            }
+            None => Redemption::Unknown,
+        };
+        transaction.commit().await?;
+        Ok(redemption)
+    }
+}
+
+async fn take(
+    connection: &mut SqliteConnection,
+    digest: &[u8],
+    now: i64,
+) -> Result<Option<Code>, sqlx::Error> {
+    sqlx::query_as(
+        "UPDATE codes SET used_at = $1 WHERE id = $2 AND used_at IS NULL
+         RETURNING client_id, redirect_uri, redirect_uri_sent, code_challenge, resources, scope,
+                   sub, email, user_groups, auth_time, expires_at",
+    )
+    .bind(now)
+    .bind(digest)
+    .fetch_optional(connection)
+    .await
+}
+
+async fn is_known(connection: &mut SqliteConnection, digest: &[u8]) -> Result<bool, sqlx::Error> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM codes WHERE id = $1")
+        .bind(digest)
+        .fetch_optional(connection)
+        .await?;
+    Ok(known.is_some())
+}
+
+impl FromRow<'_, SqliteRow> for Granted {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            client_id: row.try_get("client_id")?,
+            resources: super::texts(row, "resources")?,
+            scope: row.try_get("scope")?,
+            sub: row.try_get("sub")?,
+            email: row.try_get("email")?,
+            groups: super::texts(row, "user_groups")?,
+            auth_time: row.try_get("auth_time")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Code {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            granted: Granted::from_row(row)?,
+            redirect_uri: row.try_get("redirect_uri")?,
+            redirect_uri_sent: row.try_get::<i64, _>("redirect_uri_sent")? == 1,
+            code_challenge: row.try_get("code_challenge")?,
+            expires_at: row.try_get("expires_at")?,
+        })
+    }
+}
