@@ -30,6 +30,12 @@ impl Mcp {
         }
     }
 
+    /// The token that it speaks with.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Speaks to `url` after the handshake.
     ///
     /// # Errors

@@ -1,0 +1,208 @@
+//! Lists get their argument and calls lose it, whatever the framing; every other byte stays.
+
+use anyhow::{Context as _, Result, ensure};
+use attache_tests::{
+    mcp::{Mcp, messages},
+    oauth,
+    stack::{Setup, Stack},
+    upstream::{Answer, Seen, Step, Upstream},
+};
+use serde_json::{Value, json};
+
+/// A gateway in front of a scripted server, and a token for it.
+struct Bench {
+    stack: Stack,
+    upstream: Upstream,
+    mcp: Mcp,
+}
+
+async fn bench<S>(script: S) -> Result<Bench>
+where
+    S: Fn(&Seen) -> Answer + Send + Sync + 'static,
+{
+    let upstream = Upstream::start(script).await?;
+    let stack = Setup::new().server("scripted", &upstream.url("/mcp")).start().await?;
+    let (_, tokens) = oauth::connect(&stack.url("scripted")).await?;
+    let mcp = Mcp::new(&stack.url("scripted"), Some(&tokens.access));
+    Ok(Bench { stack, upstream, mcp })
+}
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","inputSchema":{"type":"object","properties":{"n":{"type":"number","maximum":12345678901234567890}}},"icons":[{"src":"é"}]},{"name":"b","inputSchema":{"type":"object"}},{"name":"c"}],"nextCursor":"","_meta":{"x":1.0}}}"#;
+
+/// What must become of [`TOOLS`]: three insertions, and nothing else.
+fn injected() -> String {
+    let property = r#""attache_intent":{"type":"string","description":"Analytics: in one short sentence, the purpose of this call. No names, identifiers, credentials or other personal data."}"#;
+    TOOLS
+        .replace(r#"12345678901234567890}}}"#, &format!("12345678901234567890}},{property}}}}}"))
+        .replace(
+            r#""b","inputSchema":{"type":"object"}"#,
+            &format!(r#""b","inputSchema":{{"type":"object","properties":{{{property}}}}}"#),
+        )
+        .replace(
+            r#"{"name":"c"}"#,
+            &format!(
+                r#"{{"name":"c","inputSchema":{{"type":"object","properties":{{{property}}}}}}}"#
+            ),
+        )
+}
+
+async fn text_of(bench: &Bench, body: &str) -> Result<String> {
+    let answer = bench.mcp.post(body.to_owned()).await?;
+    ensure!(answer.status() == 200, "{}", answer.status());
+    Ok(answer.text().await?)
+}
+
+#[tokio::test]
+async fn a_list_with_content_length_arrives_whole_and_rewritten() -> Result<()> {
+    let bench = bench(|_| Answer::json(TOOLS)).await?;
+    assert_eq!(text_of(&bench, LIST).await?, injected());
+    bench.stack.stop().await
+}
+
+#[tokio::test]
+async fn a_chunked_list_in_small_pieces_is_rewritten() -> Result<()> {
+    let bench = bench(|_| Answer::chunked_json(TOOLS.as_bytes().chunks(7))).await?;
+    assert_eq!(text_of(&bench, LIST).await?, injected());
+    bench.stack.stop().await
+}
+
+#[tokio::test]
+async fn any_charset_of_the_content_type_is_rewritten() -> Result<()> {
+    let bench = bench(|seen| {
+        let kind = seen.header("x-kind").unwrap_or("application/json").to_owned();
+        Answer::json(TOOLS).header("content-type", &kind)
+    })
+    .await?;
+    for kind in [
+        "application/json;charset=UTF-8",
+        "application/json; charset=utf-8",
+        "Application/JSON ; Charset=\"utf-8\"",
+    ] {
+        let answer = reqwest_post(&bench, &[("x-kind", kind)]).await?;
+        assert_eq!(answer, injected(), "{kind}");
+    }
+    bench.stack.stop().await
+}
+
+async fn reqwest_post(bench: &Bench, headers: &[(&str, &str)]) -> Result<String> {
+    let mut request = attache_tests::http::client()
+        .post(bench.stack.url("scripted"))
+        .bearer_auth(bench.mcp.token().context("a token")?)
+        .header("content-type", "application/json; charset=UTF-8")
+        .header("accept", "application/json, text/event-stream");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Ok(request.body(LIST).send().await?.text().await?)
+}
+
+#[tokio::test]
+async fn a_stream_that_the_server_ends_is_rewritten_and_ends() -> Result<()> {
+    let long = "x".repeat(100_000);
+    let progress = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"data":"{long}"}}}}"#
+    );
+    let stream = format!(
+        "id: 1\ndata:\n\n: keep-alive\n\nretry: 5000\n\ndata: {progress}\n\n:\r\n\r\nevent: message\r\nid: 2\r\ndata: {TOOLS}\r\n\r\n: bye\n\n"
+    );
+    let expected = stream.replace(TOOLS, &injected());
+    let bench = bench(move |_| Answer::sse(stream.as_bytes().chunks(1000))).await?;
+    assert_eq!(text_of(&bench, LIST).await?, expected);
+    bench.stack.stop().await
+}
+
+#[tokio::test]
+async fn an_event_arrives_before_the_server_sends_the_next() -> Result<()> {
+    let next = std::sync::Arc::new(tokio::sync::Notify::new());
+    let say = std::sync::Arc::clone(&next);
+    let bench = bench(move |_| {
+        Answer::sse_steps(vec![
+            Step::Send(
+                b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n".to_vec(),
+            ),
+            Step::Until(std::sync::Arc::clone(&next)),
+            Step::Send(format!("data: {TOOLS}\n\n").into_bytes()),
+        ])
+    })
+    .await?;
+    let mut answer = bench.mcp.post(LIST).await?;
+    let first = answer.chunk().await?.context("a first event")?;
+    ensure!(first.starts_with(b"data: {\"jsonrpc\""), "{first:?}");
+    say.notify_one();
+    let mut rest = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        rest.extend_from_slice(&chunk);
+    }
+    let rest = messages(&String::from_utf8(rest)?);
+    assert_eq!(rest, [serde_json::from_str::<Value>(&injected())?]);
+    bench.stack.stop().await
+}
+
+#[tokio::test]
+async fn a_call_loses_our_arguments_and_nothing_else() -> Result<()> {
+    let bench = bench(|seen| {
+        let id = seen.text().split_once("\"id\":").map_or_else(String::new, |(_, rest)| {
+            rest.split_once(',').map_or("", |(id, _)| id).trim().to_owned()
+        });
+        Answer::json(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[]}}}}"#))
+    })
+    .await?;
+    for id in ["-1", "9007199254740993", "12345678901234567890123", "\"\\u0061\"", "0"] {
+        let sent = format!(
+            r#"{{ "jsonrpc":"2.0","id": {id},"method":"tools/call","params":{{"name":"a","arguments":{{ "n": -12345678901234567890.10e-2 ,"attache_intent":"to see", "z":"\u00e9" }},"task":{{}}}},"extra":[1 ,2]}}"#
+        );
+        let answer = text_of(&bench, &sent).await?;
+        assert_eq!(answer, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[]}}}}"#));
+        let seen = bench.upstream.take();
+        let call = seen.last().context("a call")?;
+        assert_eq!(call.text(), sent.replace(r#","attache_intent":"to see""#, ""));
+        assert_eq!(call.header("authorization"), None, "the caller's token reached the server");
+        assert_eq!(call.header("content-length"), Some(call.body.len().to_string().as_str()));
+    }
+    let event = bench.stack.event(|event| event["method"] == "tools/call").await?;
+    ensure!(
+        event["intent"]["text"] == "to see" && event["intent"]["source"] == "argument",
+        "{event}"
+    );
+    bench.stack.stop().await
+}
+
+#[tokio::test]
+async fn a_message_that_needs_no_change_keeps_every_byte() -> Result<()> {
+    let bench =
+        bench(|_| Answer::json(" {\"jsonrpc\" : \"2.0\",\"id\":1,\"result\":{ } }\n")).await?;
+    for sent in [
+        " {\"jsonrpc\":\"2.0\",\t\"id\":1 , \"method\":\"unknown/method\",\"params\":[1.0, 1e5]}\r\n",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":null}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","id":7,"result":{"roots":[]}}"#,
+    ] {
+        let answer = text_of(&bench, sent).await?;
+        assert_eq!(answer, " {\"jsonrpc\" : \"2.0\",\"id\":1,\"result\":{ } }\n");
+        assert_eq!(bench.upstream.take().last().context("a message")?.text(), sent);
+    }
+    bench.stack.stop().await
+}
+
+#[tokio::test]
+async fn with_authsvc_down_known_tokens_go_on_and_metadata_says_503() -> Result<()> {
+    let mut bench = bench(|_| Answer::json(TOOLS)).await?;
+    assert_eq!(text_of(&bench, LIST).await?, injected());
+    bench.stack.authsvc.stop(std::time::Duration::from_secs(20)).await?;
+
+    let metadata = format!("{}/.well-known/oauth-authorization-server", bench.stack.public_url());
+    let answer = attache_tests::http::client().get(metadata).send().await?;
+    assert_eq!(answer.status(), 503);
+    let kind = answer.headers()["content-type"].to_str()?.to_owned();
+    ensure!(kind.starts_with("application/json"), "{kind}");
+    let body: Value = answer.json().await?;
+    ensure!(body["error"].is_string(), "{body}");
+
+    assert_eq!(text_of(&bench, LIST).await?, injected());
+    bench.stack.restart_authsvc().await?;
+    let event = bench.stack.event(|event| event["listed"] == json!(["a", "b", "c"])).await?;
+    ensure!(event["outcome"] == "ok", "{event}");
+    bench.stack.stop().await
+}
