@@ -24,3 +24,5 @@ pub mod metadata;
 pub mod plugin;
 pub mod secret;
 pub mod sse;
+
+mod word;

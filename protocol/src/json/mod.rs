@@ -10,7 +10,7 @@ mod watch;
 
 pub use edits::{Edits, Overlap};
 pub use scan::{Error, Fault, MAX_DEPTH};
-pub use value::{Duplicate, Kind, Member, Members, Value};
+pub use value::{Duplicate, Elements, Kind, Member, Members, Value};
 pub use watch::{Ended, Watch};
 
 /// Checks a complete text (RFC 8259) and gives a view of its one value.

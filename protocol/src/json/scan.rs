@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use thiserror::Error as ThisError;
 
+use crate::word;
+
 /// The deepest nesting that can be asked for: one bit per level.
 pub const MAX_DEPTH: usize = 128;
 
@@ -173,7 +175,7 @@ fn string(text: &[u8], at: usize) -> Result<usize, Error> {
         match text.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => at = escape(text, at + 1)?,
-            Some(0x20..) => at += 1,
+            Some(0x20..) => at += word::before_stop(text.get(at..).unwrap_or_default()),
             Some(_) => return Err(Error { at, fault: Fault::Syntax }),
             None => return Err(Error { at, fault: Fault::Ended }),
         }
@@ -272,6 +274,7 @@ pub(super) fn skip_string(text: &[u8], at: usize) -> usize {
         match text.get(at) {
             Some(b'"') => return at + 1,
             Some(b'\\') => at += 2,
+            Some(0x20..) => at += word::before_stop(text.get(at..).unwrap_or_default()),
             Some(_) => at += 1,
             None => return text.len(),
         }

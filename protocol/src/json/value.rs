@@ -31,9 +31,11 @@ pub enum Kind {
     Null,
 }
 
-/// A member that two parsers could read differently.
-#[derive(Clone, Debug, Error, Eq, PartialEq)]
-#[error("the member `{name}` occurs twice")]
+/// A member that two parsers could read differently: it occurs twice, or in other letter case.
+#[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
+#[error(
+    "the member `{name}` occurs twice or in other letter case; send it once, as it is spelled here"
+)]
 pub struct Duplicate {
     /// Its name.
     pub name: &'static str,
@@ -158,6 +160,20 @@ impl Member<'_> {
             return self.key.as_str().is_some_and(|key| key == name);
         }
         inner == name
+    }
+
+    /// Whether a parser that ignores case would take it for `name`, although it is called otherwise.
+    ///
+    /// Go's `encoding/json` folds letters, the long s and the Kelvin sign among them.
+    #[must_use]
+    pub fn is_lookalike(&self, name: &str) -> bool {
+        let fold = |letter| match letter {
+            '\u{17f}' => 's',
+            '\u{212a}' => 'k',
+            _ => char::to_ascii_lowercase(&letter),
+        };
+        let alike = |key: &str| key != name && key.chars().map(fold).eq(name.chars().map(fold));
+        self.key.as_str().is_some_and(|key| alike(&key))
     }
 }
 

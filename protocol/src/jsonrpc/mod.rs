@@ -21,8 +21,8 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub enum Body<'a> {
     /// One message.
     One(Message<'a>),
-    /// An array (2025-03-26 only); its elements are not checked yet.
-    Batch(Vec<Value<'a>>),
+    /// An array (2025-03-26 only); its elements are not checked yet. Not collected: there may be millions.
+    Batch(Value<'a>),
 }
 
 /// One message.
@@ -96,8 +96,10 @@ pub enum Flaw {
     /// A method together with a result or an error.
     #[error("a message has either `method`, or `result` or `error`")]
     Both,
-    /// A member occurs twice.
-    #[error("the member `{0}` occurs twice")]
+    /// A member occurs twice, or in other letter case, which some parsers ignore.
+    #[error(
+        "the member `{0}` occurs twice or in other letter case; send it once, as it is spelled here"
+    )]
     Duplicate(&'static str),
 }
 
@@ -120,12 +122,15 @@ pub fn parse(body: &[u8], depth: usize) -> Result<Body<'_>, Invalid<'_>> {
         json::parse(body, depth).map_err(|error| Invalid { flaw: Flaw::Json(error), id: None })?;
     match value.kind() {
         Kind::Object => message(&value).map(Body::One),
-        Kind::Array => Ok(Body::Batch(value.elements().collect())),
+        Kind::Array => Ok(Body::Batch(value)),
         Kind::String | Kind::Number | Kind::Boolean | Kind::Null => {
             Err(Invalid { flaw: Flaw::NotAnObject, id: None })
         }
     }
 }
+
+/// The names of [`Parts`].
+const DECIDING: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 /// The members that decide what a message is.
 #[derive(Default)]
@@ -147,7 +152,9 @@ pub fn message<'a>(value: &Value<'a>) -> Result<Message<'a>, Invalid<'a>> {
         return Err(Invalid { flaw: Flaw::NotAnObject, id: None });
     }
     let mut parts = Parts::default();
-    let mut duplicate = None;
+    // A doubtful id outweighs any other: then no error may echo one.
+    let mut duplicate: Option<&'static str> = None;
+    let mut doubt = |name| duplicate = duplicate.filter(|found| *found == "id").or(Some(name));
     for member in value.members() {
         let (name, slot) = match member.key.as_str().as_deref() {
             Some("jsonrpc") => ("jsonrpc", &mut parts.version),
@@ -156,10 +163,13 @@ pub fn message<'a>(value: &Value<'a>) -> Result<Message<'a>, Invalid<'a>> {
             Some("params") => ("params", &mut parts.params),
             Some("result") => ("result", &mut parts.result),
             Some("error") => ("error", &mut parts.error),
-            _ => continue,
+            _ => {
+                DECIDING.into_iter().filter(|name| member.is_lookalike(name)).for_each(&mut doubt);
+                continue;
+            }
         };
         if slot.replace(member.value).is_some() {
-            duplicate = Some(name);
+            doubt(name);
         }
     }
     if let Some(name) = duplicate {

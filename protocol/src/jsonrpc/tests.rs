@@ -87,8 +87,23 @@ fn what_occurs_twice_is_refused_however_it_is_written() {
     ] {
         assert_eq!(flaw(text), (Flaw::Duplicate(name), Some("1")));
     }
-    assert_eq!(
-        flaw(r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#),
-        (Flaw::Duplicate("id"), None)
-    );
+    for text in [
+        r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a","method":"b"}"#,
+        r#"{"jsonrpc":"2.0","method":"a","method":"b","id":1,"ID":2}"#,
+    ] {
+        assert_eq!(flaw(text), (Flaw::Duplicate("id"), None));
+    }
+}
+
+#[test]
+fn what_a_parser_that_ignores_case_would_take_for_a_member_is_refused() {
+    for (text, name) in [
+        (r#"{"jsonrpc":"2.0","id":1,"method":"a","Method":"b"}"#, "method"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"a","PARAMS":{}}"#, "params"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"a","param\u017f":{}}"#, "params"),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"re\u{17f}ult\":{}}", "result"),
+    ] {
+        assert_eq!(flaw(text), (Flaw::Duplicate(name), Some("1")));
+    }
 }

@@ -44,4 +44,10 @@ impl Method {
             Self::Initialize | Self::ToolsList | Self::Other => None,
         }
     }
+
+    /// The members of `params` that a decision depends on: nobody may read them in two ways.
+    pub(super) fn deciding(self) -> impl Iterator<Item = &'static str> {
+        let arguments = (self == Self::ToolsCall).then_some("arguments");
+        [Some("_meta"), self.target(), arguments].into_iter().flatten()
+    }
 }

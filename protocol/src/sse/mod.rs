@@ -1,9 +1,11 @@
 //! Server-Sent Events, byte by byte (WHATWG HTML section 9.2).
 //!
 //! An event leaves with the bytes it came with, unless its data is replaced; then only its `data` lines
-//! change. Any split of the stream gives the same events.
+//! change. Any split of the stream gives the same events, and the same bytes.
 
 use std::ops::Range;
+
+use crate::word;
 
 /// Cuts a stream into events.
 #[derive(Clone, Debug)]
@@ -12,6 +14,14 @@ pub struct Decoder {
     held: Vec<u8>,
     cap: usize,
     state: State,
+    place: Place,
+}
+
+/// Where an event is in its stream: only the first may begin with a byte order mark.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place {
+    First,
+    Later,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,13 +62,14 @@ pub enum Piece<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Event<'a> {
     raw: &'a [u8],
+    place: Place,
 }
 
 impl Decoder {
-    /// A decoder that holds an event of at most `cap` bytes.
+    /// A decoder that holds an event of at most `cap` bytes; a larger one passes as [`Piece::Raw`].
     #[must_use]
     pub const fn new(cap: usize) -> Self {
-        Self { held: Vec::new(), cap, state: State::LineStart }
+        Self { held: Vec::new(), cap, state: State::LineStart, place: Place::First }
     }
 
     /// Takes the next bytes and gives each piece that they complete to `sink`.
@@ -90,13 +101,17 @@ impl Decoder {
     }
 
     fn collect<'b>(&mut self, bytes: &'b [u8], sink: &mut impl FnMut(Piece<'_>)) -> &'b [u8] {
-        for (at, &byte) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
             let (next, ends) = self.step(byte);
             self.state = next;
             match ends {
-                Ends::No => {}
+                Ends::No => at += 1,
                 Ends::After => return self.emit(bytes, at + 1, sink),
                 Ends::Before => return self.emit(bytes, at, sink),
+            }
+            if next == State::InLine {
+                at += word::before_line_end(bytes.get(at..).unwrap_or_default());
             }
         }
         if self.state == State::AfterLastCr {
@@ -113,8 +128,8 @@ impl Decoder {
                     Line::Inside
                 }
             };
-            sink(Piece::Raw(&self.held));
-            self.held.clear();
+            sink(Piece::Raw(&std::mem::take(&mut self.held)));
+            self.place = Place::Later;
             self.state = State::Passing(line);
         }
         &[]
@@ -128,14 +143,24 @@ impl Decoder {
     ) -> &'b [u8] {
         let (mine, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
         if self.held.is_empty() {
-            sink(Piece::Event(Event { raw: mine }));
+            sink(self.piece(mine));
         } else {
-            self.held.extend_from_slice(mine);
-            sink(Piece::Event(Event { raw: &self.held }));
-            self.held.clear();
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(mine);
+            sink(self.piece(&held));
         }
+        self.place = Place::Later;
         self.state = State::LineStart;
         rest
+    }
+
+    /// The LF of a last CRLF may come later, so it does not count: whether an event is above the cap does not
+    /// depend on how the stream is split.
+    fn piece<'p>(&self, raw: &'p [u8]) -> Piece<'p> {
+        if raw.len() - usize::from(raw.ends_with(b"\r\n")) > self.cap {
+            return Piece::Raw(raw);
+        }
+        Piece::Event(Event { raw, place: self.place })
     }
 
     const fn step(&self, byte: u8) -> (State, Ends) {
@@ -159,7 +184,8 @@ impl Decoder {
         bytes: &'b [u8],
         sink: &mut impl FnMut(Piece<'_>),
     ) -> &'b [u8] {
-        for (at, &byte) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
             let end = match (line, byte) {
                 (Line::Start | Line::AfterLastCr, b'\n') => Some(at + 1),
                 (Line::AfterLastCr, _) => Some(at),
@@ -177,6 +203,10 @@ impl Decoder {
                 (_, b'\r') => Line::AfterCr,
                 _ => Line::Inside,
             };
+            at += 1;
+            if line == Line::Inside {
+                at += word::before_line_end(bytes.get(at..).unwrap_or_default());
+            }
         }
         self.state = State::Passing(line);
         sink(Piece::Raw(bytes));
@@ -202,7 +232,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn data(&self) -> Option<Vec<u8>> {
         let mut data: Option<Vec<u8>> = None;
-        for line in Lines::new(self.raw) {
+        for line in Lines::new(self) {
             if let Some(value) = data_value(self.raw.get(line.content).unwrap_or_default()) {
                 match &mut data {
                     None => data = Some(value.to_vec()),
@@ -217,11 +247,13 @@ impl<'a> Event<'a> {
     }
 
     /// The event with other data; all lines but the `data` lines keep their bytes.
+    ///
+    /// Each line of `data` (ended by CRLF, LF or CR) becomes a `data` line; without one there is none to replace.
     #[must_use]
     pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.raw.len() + data.len());
         let mut written = false;
-        for line in Lines::new(self.raw) {
+        for line in Lines::new(self) {
             let content = self.raw.get(line.content.clone()).unwrap_or_default();
             if data_value(content).is_none() {
                 out.extend_from_slice(self.raw.get(line.start..line.end).unwrap_or_default());
@@ -234,10 +266,13 @@ impl<'a> Event<'a> {
             let ending = self.raw.get(line.content.end..line.end).unwrap_or(b"\n");
             // Only the first line of a stream may follow a byte order mark.
             out.extend_from_slice(self.raw.get(line.start..line.content.start).unwrap_or_default());
-            for piece in data.split(|byte| *byte == b'\n') {
+            let mut rest = Some(data);
+            while let Some(data) = rest {
+                let (piece, tail) = first_line(data);
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(piece);
                 out.extend_from_slice(ending);
+                rest = tail;
             }
         }
         out
@@ -254,6 +289,16 @@ fn data_value(line: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The first line of a text without its ending, and the lines behind it.
+fn first_line(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let (line, rest) =
+        text.split_at_checked(word::before_line_end(text)).unwrap_or((text, Default::default()));
+    match rest {
+        [] => (line, None),
+        [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => (line, Some(rest)),
+    }
+}
+
 struct TextLine {
     start: usize,
     content: Range<usize>,
@@ -263,11 +308,13 @@ struct TextLine {
 struct Lines<'a> {
     raw: &'a [u8],
     at: usize,
+    mark: usize,
 }
 
 impl<'a> Lines<'a> {
-    const fn new(raw: &'a [u8]) -> Self {
-        Self { raw, at: 0 }
+    fn new(event: &Event<'a>) -> Self {
+        let marked = event.place == Place::First && event.raw.starts_with(b"\xEF\xBB\xBF");
+        Self { raw: event.raw, at: 0, mark: if marked { 3 } else { 0 } }
     }
 }
 
@@ -277,9 +324,8 @@ impl Iterator for Lines<'_> {
     fn next(&mut self) -> Option<TextLine> {
         let rest = self.raw.get(self.at..).filter(|rest| !rest.is_empty())?;
         let start = self.at;
-        let mark = if start == 0 && rest.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        let length =
-            rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+        let mark = std::mem::take(&mut self.mark);
+        let length = word::before_line_end(rest);
         let ending = match (rest.get(length), rest.get(length + 1)) {
             (Some(b'\r'), Some(b'\n')) => 2,
             (Some(_), _) => 1,

@@ -34,7 +34,7 @@ impl<'a> Params<'a> {
     /// Reads the parameters of `method`.
     ///
     /// # Errors
-    /// When a member that something depends on occurs twice.
+    /// When a member that something depends on occurs twice, or in other letter case.
     pub fn read(method: Method, params: Option<&Value<'a>>) -> Result<Self, Duplicate> {
         let mut read = Self::default();
         let Some(params) = params else {
@@ -55,11 +55,13 @@ impl<'a> Params<'a> {
                     read.asked_version = member.value.as_str();
                     continue;
                 }
-                Some(name) => match method.target() {
-                    Some(wanted) if wanted == name => (wanted, &mut target),
-                    _ => continue,
+                Some(name) if method.target() == Some(name) => {
+                    (method.target().unwrap_or_default(), &mut target)
+                }
+                _ => match method.deciding().find(|name| member.is_lookalike(name)) {
+                    Some(name) => return Err(Duplicate { name }),
+                    None => continue,
                 },
-                None => continue,
             };
             if slot.1.replace(member.value).is_some() {
                 return Err(Duplicate { name: slot.0 });

@@ -69,6 +69,10 @@ fn what_decides_is_refused_when_it_occurs_twice() {
         (r#"{"name":"a","n\u0061me":"b"}"#, "name"),
         (r#"{"name":"a","arguments":{},"arguments":{}}"#, "arguments"),
         (r#"{"name":"a","_meta":{},"_meta":{}}"#, "_meta"),
+        (r#"{"name":"a","Name":"b"}"#, "name"),
+        (r#"{"Name":"b"}"#, "name"),
+        (r#"{"name":"a","ARGUMENTS":{}}"#, "arguments"),
+        (r#"{"name":"a","_Meta":{}}"#, "_meta"),
     ] {
         let value = parse(params.as_bytes(), 64).unwrap();
         assert_eq!(Params::read(Method::ToolsCall, Some(&value)).unwrap_err().name, name);
