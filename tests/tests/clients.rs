@@ -2,14 +2,24 @@
 
 use std::{path::Path, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use attache_tests::{
     http,
     person::Person,
     script::Script,
     stack::{Process, Setup, Stack, eventually, launch, parts, ports},
 };
+use rmcp::{
+    ServiceExt as _,
+    model::CallToolRequestParams,
+    transport::{
+        AuthClient, StreamableHttpClientTransport,
+        auth::{AuthorizationRequest, OAuthState},
+        streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
 use serde_json::{Value, json};
+use url::Url;
 
 /// A real MCP server: its process, its URL, and a tool that answers without arguments that matter.
 struct Server {
@@ -98,12 +108,47 @@ async fn check(program: &Path, script: &str, server: &Server, stack: &Stack) -> 
     Ok(())
 }
 
+/// The official Rust SDK goes the whole way, in this process.
+async fn check_rust(server: &Server, stack: &Stack) -> Result<()> {
+    let url = stack.url("everything");
+    // Its HTTP client takes the process's TLS provider, which ours installs.
+    drop(http::client());
+    let mut oauth = OAuthState::new(&url, None).await?;
+    let asked =
+        AuthorizationRequest::new("http://localhost:3032/callback").with_client_name("Rust SDK");
+    oauth.start_authorization(asked).await?;
+    let authorize = Url::parse(&oauth.get_authorization_url().await?)?;
+    let back = Person::admin().authorize(&authorize).await?;
+    oauth.handle_callback_url(back.as_str()).await?;
+    oauth.refresh_token().await.context("refresh")?;
+
+    let OAuthState::Authorized(manager) = oauth else { bail!("not authorized") };
+    let client = AuthClient::new(reqwest::Client::new(), manager);
+    let config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
+    let transport = StreamableHttpClientTransport::with_client(client, config);
+    let service = ().serve(transport).await?;
+    let tools = service.list_all_tools().await?;
+    let tool = tools.iter().find(|tool| tool.name == server.tool).context("the tool")?;
+    let schema = serde_json::to_value(&tool.input_schema)?;
+    ensure!(schema["properties"]["attache_intent"].is_object(), "no injected argument: {schema}");
+    let mut arguments = server.arguments.clone();
+    arguments["attache_intent"] = json!("Check rmcp");
+    let asked = CallToolRequestParams::new(server.tool);
+    let asked = asked.with_arguments(arguments.as_object().cloned().context("arguments")?);
+    let result = service.call_tool(asked).await?;
+    ensure!(result.is_error != Some(true), "{result:?}");
+    stack.event(|event| event["intent"]["text"] == "Check rmcp").await?;
+    service.cancel().await?;
+    Ok(())
+}
+
 async fn each_client(server: &Server) -> Result<()> {
     let stack = Setup::new().server("everything", &server.url).start().await?;
     check(&parts::python()?, "sdk_client.py", server, &stack).await.context("the Python SDK")?;
     check(Path::new("node"), "sdk_client.mjs", server, &stack)
         .await
         .context("the TypeScript SDK")?;
+    check_rust(server, &stack).await.context("the Rust SDK")?;
     stack.stop().await
 }
 
