@@ -109,6 +109,14 @@ impl Webhook {
     /// # Errors
     /// When its secret or URL is not acceptable, or the system has no root certificates.
     pub fn new(config: &config::Webhook) -> Result<Self, WebhookError> {
+        Self::answering_within(TIMEOUT, config)
+    }
+
+    /// The same, for a receiver that must answer in this time.
+    pub(super) fn answering_within(
+        timeout: Duration,
+        config: &config::Webhook,
+    ) -> Result<Self, WebhookError> {
         target::check(&config.url, config.targets)?;
         let key = Key::parse(&config.secret)?;
         if rustls::crypto::ring::default_provider().install_default().is_err() {
@@ -119,7 +127,7 @@ impl Webhook {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .dns_resolver(GuardedResolver::new(config.targets))
-            .timeout(TIMEOUT);
+            .timeout(timeout);
         if config.url.scheme() == "http" {
             // No certificate will be looked at, so none needs to be on this machine.
             client = client.tls_certs_only([]);

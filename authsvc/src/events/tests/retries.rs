@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use super::{
     Fixture,
     delivery::courier,
@@ -10,7 +12,10 @@ use super::{
 };
 use crate::{
     config::WebhookTargets::{Any, Public},
-    events::delivery::Courier,
+    events::{
+        delivery::Courier,
+        webhook::{Message, Reply, Webhook},
+    },
 };
 
 impl Fixture {
@@ -157,6 +162,20 @@ async fn redirects_are_failures_and_never_followed() {
         assert_eq!(receiver.received().len(), 1);
     }
     assert_eq!(elsewhere.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_in_time_has_failed() {
+    let slow = Answer { after: Duration::from_secs(30), ..Answer::from(200) };
+    let receiver = Receiver::start(slow).await;
+    let destination = webhook(&receiver.url(), Any);
+    let hasty = Webhook::answering_within(Duration::from_millis(200), &destination).unwrap();
+
+    let reply = hasty.attempt(&Message::new("1", 0, "{}"), OffsetDateTime::UNIX_EPOCH).await;
+
+    let Reply::Failed { failure, wait: None } = reply else { panic!("{reply:?}") };
+    assert_eq!(failure.status, None);
+    assert!(failure.error.contains("timed out"), "{}", failure.error);
 }
 
 #[tokio::test]
