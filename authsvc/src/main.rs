@@ -1,1 +1,230 @@
-fn main() {}
+//! The command line.
+
+use std::{
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use attache_authsvc::{
+    check,
+    config::{Config, Mistakes},
+    init, password, private_file,
+    random::Random,
+    render, server,
+};
+use attache_protocol::secret::Secret;
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+/// Where systems keep the certificate authorities that they trust: Debian, Fedora, Alpine and macOS.
+const AUTHORITIES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+/// Longest password that is read, bytes; more is refused later.
+const MAX_PASSWORD: u64 = 8 * 1024;
+
+/// Attaché's companion service: logs people in, issues tokens, keeps events, renders Envoy's configuration.
+///
+/// Everything is told by one file, attache.yaml. Exit codes: 0 well, 1 something failed, 2 a mistake in the
+/// configuration or on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "authsvc", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service until SIGINT or SIGTERM (log level: RUST_LOG, default info)
+    Serve {
+        #[command(flatten)]
+        file: File,
+        /// Log one JSON object per line
+        #[arg(long)]
+        log_json: bool,
+    },
+    /// Derive other configurations from attache.yaml
+    #[command(subcommand)]
+    Render(Target),
+    /// Say whether attache.yaml is right, and what it amounts to
+    Check(File),
+    /// Users of the embedded authorization server
+    #[command(subcommand)]
+    User(User),
+    /// Write a first attache.yaml with a generated password; refuses to overwrite
+    Init(Init),
+}
+
+#[derive(Debug, Args)]
+struct File {
+    /// The configuration
+    #[arg(short = 'c', long = "config", default_value = "attache.yaml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Target {
+    /// A whole bootstrap file for Envoy 1.35 or later: `envoy -c FILE`
+    Envoy {
+        #[command(flatten)]
+        file: File,
+        /// Write here, readable by you only, instead of to the terminal
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Certificate authorities for https servers, PEM, as Envoy's file system knows them [default: the system's]
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum User {
+    /// Read a password (asked for, or from a pipe) and print its hash for `password_hash`
+    Hash,
+}
+
+#[derive(Debug, Args)]
+struct Init {
+    #[command(flatten)]
+    file: File,
+    /// An MCP server; repeat for more [default: everything=http://127.0.0.1:3001/mcp]
+    #[arg(long = "server", value_name = "NAME=URL")]
+    servers: Vec<init::Named>,
+    /// Where Envoy listens
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// The filter [default: target/attache.wasm beside the configuration]
+    #[arg(long, value_name = "FILE")]
+    wasm: Option<PathBuf>,
+    /// Keep the generated login here, too, readable by you only
+    #[arg(long, value_name = "FILE")]
+    login_file: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve { file, log_json } => serve(&file.config, log_json),
+        Command::Render(Target::Envoy { file, output, ca }) => {
+            render_envoy(&file.config, output.as_deref(), ca)
+        }
+        Command::Check(file) => check_file(&file.config),
+        Command::User(User::Hash) => hash(),
+        Command::Init(arguments) => init_file(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Says what went wrong, and whose fault it is.
+fn refuse(error: &anyhow::Error) -> ExitCode {
+    // Nobody listens any more when this fails.
+    let told = if error.is::<Mistakes>() {
+        writeln!(io::stderr(), "{error}")
+    } else {
+        writeln!(io::stderr(), "authsvc: {error:#}")
+    };
+    let mistake =
+        error.is::<Mistakes>() || error.is::<init::Error>() || error.is::<password::Error>();
+    match (told, mistake) {
+        (Ok(()), true) => ExitCode::from(2),
+        (Ok(()), false) | (Err(_), _) => ExitCode::FAILURE,
+    }
+}
+
+fn serve(file: &Path, log_json: bool) -> anyhow::Result<()> {
+    let config = load(file)?;
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if log_json {
+        log.json().init();
+    } else {
+        log.with_ansi(io::stderr().is_terminal()).init();
+    }
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    runtime.block_on(server::serve(config))
+}
+
+fn render_envoy(file: &Path, output: Option<&Path>, ca: Option<PathBuf>) -> anyhow::Result<()> {
+    let config = load(file)?;
+    let ca = ca.unwrap_or_else(|| {
+        let [debian, ..] = AUTHORITIES;
+        AUTHORITIES
+            .iter()
+            .find(|path| Path::new(path).is_file())
+            .map_or_else(|| debian.into(), PathBuf::from)
+    });
+    let text = render::envoy(&config, &ca)?;
+    match output {
+        Some(output) => private_file::replace(output, &text)
+            .with_context(|| format!("cannot write {}", output.display())),
+        None => say(&text),
+    }
+}
+
+fn check_file(file: &Path) -> anyhow::Result<()> {
+    let config = load(file)?;
+    for warning in check::surroundings(file, &config) {
+        writeln!(io::stderr(), "warning: {warning}")?;
+    }
+    say(&format!("{}: ok\n{}", file.display(), check::summary(&config)))
+}
+
+fn hash() -> anyhow::Result<()> {
+    let password = if io::stdin().is_terminal() {
+        let password =
+            rpassword::prompt_password("password: ").context("cannot ask for a password")?;
+        let again =
+            rpassword::prompt_password("the same again: ").context("cannot ask for a password")?;
+        anyhow::ensure!(password == again, "the two passwords differ, nothing was hashed");
+        password
+    } else {
+        let mut text = String::new();
+        io::stdin()
+            .take(MAX_PASSWORD)
+            .read_to_string(&mut text)
+            .context("cannot read the password")?;
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        line.strip_suffix('\r').unwrap_or(line).to_owned()
+    };
+    let hash = password::hash(&Secret::new(password), &Random::System)?;
+    say(&format!("{}\n", hash.reveal()))
+}
+
+fn init_file(arguments: Init) -> anyhow::Result<()> {
+    let plan = init::Plan {
+        file: arguments.file.config,
+        servers: arguments.servers,
+        listen: arguments.listen,
+        wasm: arguments.wasm,
+        login_file: arguments.login_file,
+    };
+    let login = init::init(&plan, &Random::System)?;
+    let file = plan.file.display();
+    say(&format!(
+        "{file}: written, readable by you only\nlogin:    {}\npassword: {} (only its hash is in {file})\n",
+        login.email,
+        login.password.reveal()
+    ))
+}
+
+/// Reads the configuration and tells what is probably not meant.
+fn load(file: &Path) -> anyhow::Result<Config> {
+    let loaded = Config::load(file)?;
+    for line in loaded.warnings.to_string().lines() {
+        writeln!(io::stderr(), "warning: {line}")?;
+    }
+    Ok(loaded.config)
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("cannot write to the terminal")
+}

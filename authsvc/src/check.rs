@@ -1,0 +1,66 @@
+//! `authsvc check`: what a configuration amounts to, and what about this machine does not fit it.
+
+use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use attache_protocol::plugin::Authentication;
+
+use crate::config::{Authorization, Config};
+
+/// A few lines for a person: who is served where.
+#[must_use]
+pub fn summary(config: &Config) -> String {
+    let mut lines = Vec::new();
+    lines.push(("clients", format!("{} (Envoy listens on {})", config.public_url, config.listen)));
+    let Authorization::Embedded(embedded) = &config.authorization;
+    let users = embedded.users.len();
+    lines.push((
+        "logins",
+        format!("{users} user{}, tokens by authsvc", if users == 1 { "" } else { "s" }),
+    ));
+    lines.push((
+        "authsvc",
+        format!("{} public, {} internal", config.service.listen, config.service.internal),
+    ));
+    lines.push(("database", config.database.clone()));
+    let webhook = config.webhook.as_ref().map(|webhook| webhook.url.origin().ascii_serialization());
+    lines.push(("webhook", webhook.unwrap_or_else(|| "none".to_owned())));
+    for server in &config.servers {
+        let token = match server.authentication {
+            Authentication::Required => {
+                format!("token required, scopes {}", server.scopes.join(" "))
+            }
+            Authentication::Optional => "token optional".to_owned(),
+            Authentication::None => "no token".to_owned(),
+        };
+        lines.push((
+            "server",
+            format!("{} → {} ({token})", config.public_url.url(&server.path), server.url),
+        ));
+    }
+    lines.iter().fold(String::new(), |mut text, (what, line)| {
+        if writeln!(text, "  {what:<9} {line}").is_err() {
+            text.push_str(line);
+        }
+        text
+    })
+}
+
+/// What about the machine does not fit; each a sentence.
+#[must_use]
+pub fn surroundings(file: &Path, config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    let mode = fs::metadata(file).map(|metadata| metadata.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        let file = file.display();
+        found.push(format!(
+            "{file} can be read by others on this machine and holds secrets: chmod 600 {file}"
+        ));
+    }
+    if !config.envoy.wasm.is_file() {
+        found.push(format!(
+            "there is no filter at {}: `make wasm` builds it",
+            config.envoy.wasm.display()
+        ));
+    }
+    found
+}

@@ -1,0 +1,169 @@
+//! The listener: connection hygiene, filters in their order, access log, Envoy's own refusals.
+
+use super::{
+    Error, clusters, plugin, routes,
+    tree::{Tree, list, section},
+};
+use crate::config::Config;
+
+const HCM: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+const CORS: &str = "envoy.extensions.filters.http.cors.v3.Cors";
+const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+const STDOUT: &str = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog";
+const FORMATTER: &str = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery";
+/// Room above `max_body`, so that the filter refuses a body that is too large, not Envoy.
+const HEADROOM: u64 = 256 * 1024;
+const LEAST_WINDOW: u64 = 1024 * 1024;
+/// Response flags of a server that did not answer.
+const UNANSWERED: [&str; 9] = ["UF", "UH", "UO", "UC", "UR", "UT", "LR", "UPE", "DF"];
+
+/// The listener that clients reach.
+pub(super) fn listener(config: &Config) -> Result<Tree, Error> {
+    let manager = section! { "name" => "envoy.filters.network.http_connection_manager", "typed_config" => manager(config)? };
+    Ok(section! {
+        "name" => "attache",
+        "address" => address(config.listen),
+        // Bodies wait here while the filter looks at them.
+        "per_connection_buffer_limit_bytes" => window(config),
+        "tcp_keepalive" => clusters::keepalive(),
+        "filter_chains" => list![section! { "filters" => list![manager] }],
+    })
+}
+
+/// `cors`, the filter, `router`, in this order: a refusal gets its CORS headers on the way back.
+pub(super) fn filters(config: &Config) -> Result<Tree, Error> {
+    let cors = section! { "name" => "envoy.filters.http.cors", "typed_config" => Tree::typed(CORS, section! {}) };
+    // Nothing of Envoy's own goes to clients or servers.
+    let router = Tree::typed(ROUTER, section! { "suppress_envoy_headers" => true });
+    let router = section! { "name" => "envoy.filters.http.router", "typed_config" => router };
+    Ok(list![cors, wasm(config)?, router])
+}
+
+/// A socket address.
+pub(super) fn address(address: std::net::SocketAddr) -> Tree {
+    let socket = section! { "address" => address.ip().to_string(), "port_value" => u32::from(address.port()) };
+    section! { "socket_address" => socket }
+}
+
+fn manager(config: &Config) -> Result<Tree, Error> {
+    let http2 = section! {
+        "max_concurrent_streams" => 1000_u32,
+        // A body waits in the window of its stream.
+        "initial_stream_window_size" => window(config),
+        "initial_connection_window_size" => window(config).saturating_mul(4),
+        "connection_keepalive" => section! { "interval" => "60s", "timeout" => "20s" },
+    };
+    let common = section! { "headers_with_underscores_action" => "REJECT_REQUEST", "idle_timeout" => "3600s" };
+    let manager = section! {
+        "stat_prefix" => "attache",
+        "route_config" => routes::configuration(config),
+        "http_filters" => filters(config)?,
+        "common_http_protocol_options" => common,
+        "http2_protocol_options" => http2,
+        "use_remote_address" => true,
+        // No address makes a client trusted.
+        "internal_address_config" => section! { "unix_sockets" => false },
+        "normalize_path" => true,
+        "merge_slashes" => false,
+        "path_with_escaped_slashes_action" => "REJECT_REQUEST",
+        "server_header_transformation" => "PASS_THROUGH",
+        "request_headers_timeout" => "10s",
+        "request_timeout" => "60s",
+        // Streams may be silent for as long as they like.
+        "stream_idle_timeout" => "0s",
+        "local_reply_config" => section! { "mappers" => unanswered() },
+        "access_log" => list![access_log()],
+    };
+    Ok(Tree::typed(HCM, manager))
+}
+
+fn wasm(config: &Config) -> Result<Tree, Error> {
+    let plugin = serde_json::to_string_pretty(&plugin(config))?;
+    let wasm = config.envoy.wasm.to_str().ok_or(Error::Path)?;
+    let code = section! { "local" => section! { "filename" => wasm } };
+    let vm =
+        section! { "vm_id" => "attache", "runtime" => "envoy.wasm.runtime.v8", "code" => code };
+    let settings = section! {
+        "name" => "attache",
+        "root_id" => "attache",
+        // Headers wait for the body (Envoy 1.35 and later); without it every POST hangs.
+        "allow_on_headers_stop_iteration" => true,
+        "failure_policy" => "FAIL_RELOAD",
+        "vm_config" => vm,
+        "configuration" => Tree::typed("google.protobuf.StringValue", section! { "value" => plugin }),
+    };
+    Ok(
+        section! { "name" => "attache", "typed_config" => Tree::typed(WASM, section! { "config" => settings }) },
+    )
+}
+
+/// Bodies as large as the filter takes, and a little more.
+fn window(config: &Config) -> u64 {
+    u64::try_from(config.envoy.max_body)
+        .unwrap_or(u64::MAX)
+        .saturating_add(HEADROOM)
+        .max(LEAST_WINDOW)
+}
+
+/// A server that does not answer is told in the words of the protocol, and without inner addresses.
+fn unanswered() -> Tree {
+    let no_answer = || section! { "response_flag_filter" => section! { "flags" => UNANSWERED.map(Tree::from).to_vec() } };
+    let path = section! { "safe_regex" => section! { "regex" => "/(oauth|\\.well-known)/.*" } };
+    let path = section! { "header_filter" => section! { "header" => section! { "name" => ":path", "string_match" => path } } };
+    let oauth = section! {
+        "error" => "temporarily_unavailable",
+        "error_description" => "the authorization server does not answer, try again in a few seconds",
+    };
+    let message = "the MCP server does not answer, try again in a few seconds";
+    let error = section! { "code" => "%RESPONSE_CODE%", "message" => message };
+    let rpc = section! { "jsonrpc" => "2.0", "error" => error };
+    let both = section! { "and_filter" => section! { "filters" => list![path, no_answer()] } };
+    list![mapper(both, oauth), mapper(no_answer(), rpc)]
+}
+
+fn mapper(filter: Tree, body: Tree) -> Tree {
+    let headers = [("cache-control", "no-store"), ("retry-after", "5")].map(|(name, value)| {
+        let header = section! { "key" => name, "value" => value };
+        section! { "header" => header, "append_action" => "OVERWRITE_IF_EXISTS_OR_ADD" }
+    });
+    section! {
+        "filter" => filter,
+        "headers_to_add" => headers.to_vec(),
+        "body_format_override" => section! { "json_format" => body, "content_type" => "application/json" },
+    }
+}
+
+/// One JSON object per request; neither tokens nor what stands in a query.
+fn access_log() -> Tree {
+    let fields = section! {
+        "time" => "%START_TIME%",
+        "method" => "%REQ(:METHOD)%",
+        "path" => "%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "protocol" => "%PROTOCOL%",
+        "status" => "%RESPONSE_CODE%",
+        "flags" => "%RESPONSE_FLAGS%",
+        "details" => "%RESPONSE_CODE_DETAILS%",
+        "duration_ms" => "%DURATION%",
+        "bytes_received" => "%BYTES_RECEIVED%",
+        "bytes_sent" => "%BYTES_SENT%",
+        "client" => "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "upstream" => "%UPSTREAM_CLUSTER%",
+        "request_id" => "%REQ(X-REQUEST-ID)%",
+        "mcp_server" => "%FILTER_STATE(wasm.mcp_server:PLAIN)%",
+        "mcp_method" => "%FILTER_STATE(wasm.mcp_method:PLAIN)%",
+        "mcp_tool" => "%FILTER_STATE(wasm.mcp_tool:PLAIN)%",
+        "mcp_subject" => "%FILTER_STATE(wasm.mcp_subject:PLAIN)%",
+        "mcp_outcome" => "%FILTER_STATE(wasm.mcp_outcome:PLAIN)%",
+    };
+    let formatter = section! {
+        "name" => "envoy.formatter.req_without_query",
+        "typed_config" => Tree::typed(FORMATTER, section! {}),
+    };
+    let format = section! { "json_format" => fields, "omit_empty_values" => true, "formatters" => list![formatter] };
+    section! {
+        "name" => "envoy.access_loggers.stdout",
+        "typed_config" => Tree::typed(STDOUT, section! { "log_format" => format }),
+    }
+}

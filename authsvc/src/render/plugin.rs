@@ -1,0 +1,91 @@
+//! The filter's own configuration.
+
+use attache_protocol::plugin::{
+    Authentication, Endpoint, Events, Jwks, Limits, Origins, Plugin, Target,
+};
+
+use super::clusters;
+use crate::config::{Config, HostPort, Server};
+
+/// Depth of JSON that no tool needs.
+const MAX_DEPTH: usize = 128;
+
+/// What the filter is told.
+#[must_use]
+pub fn plugin(config: &Config) -> Plugin {
+    Plugin {
+        public_url: config.public_url.as_str().to_owned(),
+        issuer: config.public_url.as_str().to_owned(),
+        jwks: Jwks {
+            target: Target {
+                cluster: clusters::AUTHSVC.to_owned(),
+                authority: config.public_url.authority().to_owned(),
+                path: "/oauth/jwks.json".to_owned(),
+                timeout_ms: 2_000,
+            },
+            refresh_seconds: 300,
+            stale_seconds: 24 * 3600,
+            unknown_kid_seconds: 10,
+            wait_ms: 3_000,
+        },
+        events: Events {
+            target: Target {
+                cluster: clusters::INTERNAL.to_owned(),
+                authority: authority(&config.service.internal_address),
+                path: "/internal/events".to_owned(),
+                timeout_ms: 5_000,
+            },
+            secret: config.service.secret.clone(),
+            max_events: 10_000,
+            max_bytes: 16 * 1024 * 1024,
+            batch: 200,
+            flush_ms: 500,
+        },
+        limits: Limits {
+            max_body: config.envoy.max_body,
+            max_list: config.envoy.max_list,
+            max_depth: MAX_DEPTH,
+        },
+        endpoints: config.servers.iter().map(|server| endpoint(config, server)).collect(),
+    }
+}
+
+fn endpoint(config: &Config, server: &Server) -> Endpoint {
+    Endpoint {
+        path: server.path.clone(),
+        server: server.name.clone(),
+        resource: config.public_url.url(&server.path),
+        resource_metadata: config
+            .public_url
+            .url(&format!("/.well-known/oauth-protected-resource{}", server.path)),
+        authentication: server.authentication,
+        scopes: server.scopes.clone(),
+        caller_token: server.caller_token,
+        origins: origins(config, server),
+        analytics: server.analytics.clone(),
+    }
+}
+
+/// A token is no ambient authority; without one, the browser's origin is all that protects a local server from
+/// any page.
+fn origins(config: &Config, server: &Server) -> Origins {
+    if server.authentication == Authentication::Required {
+        return Origins::Any;
+    }
+    let mut listed = vec![config.public_url.as_str().to_owned()];
+    listed.extend(server.allowed_origins.iter().cloned());
+    listed.dedup();
+    if config.listen.ip().is_loopback() {
+        Origins::ListedAndLoopback(listed)
+    } else {
+        Origins::Listed(listed)
+    }
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+pub(super) fn authority(address: &HostPort) -> String {
+    if address.host.contains(':') {
+        return format!("[{}]:{}", address.host, address.port);
+    }
+    format!("{}:{}", address.host, address.port)
+}
