@@ -16,7 +16,11 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use crate::{correlation, events, state::App};
+use crate::{
+    authorization::{authorize, consent, login},
+    correlation, events,
+    state::App,
+};
 
 /// Largest body of a public request, bytes.
 const MAX_PUBLIC_BODY: usize = 64 * 1024;
@@ -27,7 +31,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the public reaches.
 pub fn public(app: App) -> Router {
-    let table = Router::new().route("/live", get(live)).route("/ready", get(ready));
+    let table = Router::new()
+        .route("/oauth/authorize", get(authorize::get).post(authorize::post))
+        .route("/oauth/login", get(login::get).post(login::post))
+        .route("/oauth/consent", get(consent::get).post(consent::post))
+        .route("/live", get(live))
+        .route("/ready", get(ready));
     finish(table, MAX_PUBLIC_BODY, app)
 }
 

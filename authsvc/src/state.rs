@@ -10,6 +10,8 @@ use crate::{
     limits::Registrations,
     random::Random,
     store::Store,
+    throttle::Throttle,
+    users::Passwords,
 };
 
 /// Everything a handler works with; cheap to clone.
@@ -27,6 +29,10 @@ pub struct App {
     pub keys: Arc<Keys>,
     /// Limits of registration.
     pub registrations: Arc<Registrations>,
+    /// Limits on guessing passwords.
+    pub throttle: Arc<Throttle>,
+    /// Checks passwords, a few at a time.
+    pub passwords: Arc<Passwords>,
     /// Wakes those who wait for events.
     pub arrivals: Arrivals,
 }
@@ -43,6 +49,8 @@ impl App {
         Ok(Self {
             keys: Arc::new(keys),
             registrations: Arc::new(Registrations::new(clock.clone())),
+            throttle: Arc::default(),
+            passwords: Arc::default(),
             arrivals: Arrivals::default(),
             config: Arc::new(config),
             store,

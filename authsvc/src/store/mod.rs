@@ -5,10 +5,13 @@
 
 pub mod clients;
 pub mod codes;
+pub mod consents;
 pub mod deliveries;
 pub mod events;
 pub mod grants;
+pub mod interactions;
 pub mod keys;
+pub mod sessions;
 
 use std::{path::Path, time::Duration};
 

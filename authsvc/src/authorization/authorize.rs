@@ -1,0 +1,92 @@
+//! `GET` and `POST /oauth/authorize` (RFC 6749 section 4.1.1): who asks, where may the answer go, what is asked.
+//!
+//! The order is what matters: until the redirect URI is known to be one of the client's, a page is the only
+//! answer; from then on, every error goes there.
+
+use axum::{
+    extract::{RawQuery, Request, State},
+    http::HeaderMap,
+    response::Response,
+};
+
+use super::{
+    answer::{Destination, RedirectUriOrigin, encode},
+    decide, finish,
+    grant::{Freshness, Grant},
+    interaction,
+    parameters::{MAX_LENGTH, Parameters},
+    read_form, refuse,
+    request::{self, MAX_STATE},
+};
+use crate::{pages::error::Trouble, redirect, sessions, state::App, store::clients::Client};
+
+/// Longest `client_id` and `redirect_uri`, bytes.
+const MAX_VALUE: usize = 2048;
+
+/// The request in the query.
+pub async fn get(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let outcome = if query.len() > MAX_LENGTH {
+        Err(Trouble::Unreadable)
+    } else {
+        authorize(&app, &headers, &Parameters::parse(query.as_bytes())).await
+    };
+    outcome.unwrap_or_else(|trouble| trouble.page(&app.config))
+}
+
+/// The request in a form (OpenID Connect Core section 3.1.2.1). It changes nothing here, so it may come from
+/// another site, as the one in the query does.
+pub async fn post(State(app): State<App>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let outcome = match read_form(request).await {
+        Ok(parameters) => authorize(&app, &headers, &parameters).await,
+        Err(trouble) => Err(trouble),
+    };
+    outcome.unwrap_or_else(|trouble| trouble.page(&app.config))
+}
+
+async fn authorize(
+    app: &App,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Response, Trouble> {
+    let Ok(Some(client_id)) = parameters.text("client_id", MAX_VALUE) else {
+        return Err(Trouble::UnknownClient);
+    };
+    let client = app.store.client(client_id).await?.ok_or(Trouble::UnknownClient)?;
+    let destination = destination(&client, parameters).ok_or(Trouble::UnknownRedirect)?;
+    let asked = match request::check(&app.config, parameters, client_id, destination.clone()) {
+        Ok(asked) => asked,
+        Err(fault) => return Ok(refuse(app, &destination, &fault)),
+    };
+    let session = sessions::current(app, headers).await?;
+    let login = session.map(|session| (session.login, Freshness::Earlier));
+    match decide(app, asked, login).await? {
+        Grant::Asked(asked) => interaction::begin(app, headers, asked, "/oauth/login").await,
+        Grant::LoggedIn(waiting) => {
+            interaction::begin(app, headers, waiting.asked().clone(), "/oauth/consent").await
+        }
+        Grant::Consented(consented) => finish(app, &consented).await,
+        Grant::Refused(refused) => Ok(refuse(app, &refused.asked.destination, &refused.fault)),
+    }
+}
+
+/// The redirect URI, if it is one of the client's; it may be left out only where there is a single one
+/// (RFC 6749 section 3.1.2.3).
+fn destination(client: &Client, parameters: &Parameters) -> Option<Destination> {
+    let sent = parameters.text("redirect_uri", MAX_VALUE).ok()?;
+    let (redirect_uri, origin) = match (sent, client.redirect_uris.as_slice()) {
+        (Some(sent), registered) => {
+            let known = registered.iter().any(|one| redirect::matches(one, sent));
+            known.then_some((sent, RedirectUriOrigin::Request))?
+        }
+        (None, [only]) => (only.as_str(), RedirectUriOrigin::Registration),
+        (None, _) => return None,
+    };
+    let state = parameters.bytes("state", MAX_STATE).ok().flatten().map(encode);
+    Some(Destination { redirect_uri: redirect_uri.to_owned(), origin, state })
+}

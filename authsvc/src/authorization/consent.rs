@@ -1,0 +1,157 @@
+//! `GET` and `POST /oauth/consent`: may it? Nothing about a registration speaks for a client, so the user does.
+
+use axum::{
+    extract::{RawQuery, Request, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+
+use super::{
+    client_name, decide, finish,
+    grant::{Grant, LoggedIn},
+    interaction::{self, Open, with_cookie},
+    parameters::Parameters,
+    parties, read_form, refuse,
+};
+use crate::{
+    cookies::Cookie,
+    csrf::{self, Form},
+    pages::{
+        self, STYLE,
+        error::{Trouble, gateway},
+        words::{self, Scope},
+    },
+    sessions::{self, Session},
+    state::App,
+};
+
+/// Longest field of the form, bytes.
+const MAX_FIELD: usize = 128;
+
+/// What the user decided.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Decision {
+    Allow,
+    Deny,
+    /// Somebody else is to be asked.
+    Switch,
+}
+
+/// The page, or the answer where the user has agreed before.
+pub async fn get(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
+    show(&app, &headers, &parameters).await.unwrap_or_else(|trouble| trouble.page(&app.config))
+}
+
+/// The form.
+pub async fn post(State(app): State<App>, request: Request) -> Response {
+    answer(&app, request).await.unwrap_or_else(|trouble| trouble.page(&app.config))
+}
+
+async fn show(
+    app: &App,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Response, Trouble> {
+    let open = interaction::find(app, headers, parameters).await?;
+    let Some(session) = sessions::current(app, headers).await? else { return Ok(to_login(&open)) };
+    let login = (session.login.clone(), open.freshness(&session));
+    match decide(app, open.kept.asked.clone(), Some(login)).await? {
+        Grant::Asked(_) => Ok(to_login(&open)),
+        Grant::LoggedIn(waiting) => page(app, &open, &session, &waiting).await,
+        Grant::Consented(consented) => {
+            open.close(app).await?;
+            finish(app, &consented).await
+        }
+        Grant::Refused(refused) => {
+            open.close(app).await?;
+            Ok(refuse(app, &refused.asked.destination, &refused.fault))
+        }
+    }
+}
+
+async fn answer(app: &App, request: Request) -> Result<Response, Trouble> {
+    let headers = request.headers().clone();
+    if !csrf::is_same_origin(&app.config.public_url, &headers) {
+        return Err(Trouble::ForeignForm);
+    }
+    let parameters = read_form(request).await?;
+    let open = interaction::find(app, &headers, &parameters).await?;
+    let Some(session) = sessions::current(app, &headers).await? else { return Ok(to_login(&open)) };
+    let token = parameters.text("csrf", MAX_FIELD).ok().flatten().unwrap_or_default();
+    if !csrf::matches(token, &session.cookie, Form::Consent, &open.name) {
+        return Err(Trouble::ForeignForm);
+    }
+    let Some(decision) = decision(&parameters) else { return Err(Trouble::Unreadable) };
+    if decision == Decision::Switch {
+        return switch(app, &headers, &open).await;
+    }
+    let login = (session.login.clone(), open.freshness(&session));
+    let Grant::LoggedIn(waiting) = open.kept.asked.clone().logged_in(Some(login)) else {
+        return Ok(to_login(&open));
+    };
+    open.close(app).await?;
+    if decision == Decision::Allow { allow(app, waiting).await } else { Ok(deny(app, waiting)) }
+}
+
+async fn allow(app: &App, waiting: LoggedIn) -> Result<Response, Trouble> {
+    let consented = waiting.allowed();
+    let (asked, login) = (consented.asked(), consented.login());
+    if let Some(parties) = parties(asked, login, &asked.destination.receiver()) {
+        let now = app.clock.now_unix();
+        app.store.remember_consent(parties, &asked.resources, &asked.scopes, now).await?;
+    }
+    finish(app, &consented).await
+}
+
+fn deny(app: &App, waiting: LoggedIn) -> Response {
+    let refused = waiting.denied();
+    refuse(app, &refused.asked.destination, &refused.fault)
+}
+
+async fn switch(app: &App, headers: &HeaderMap, open: &Open) -> Result<Response, Trouble> {
+    sessions::end(app, headers).await?;
+    Ok(with_cookie(to_login(open), Cookie::Session.remove(&app.config.public_url)))
+}
+
+async fn page(
+    app: &App,
+    open: &Open,
+    session: &Session,
+    waiting: &LoggedIn,
+) -> Result<Response, Trouble> {
+    let asked = waiting.asked();
+    let receiver = asked.destination.receiver();
+    let (shown, receiver_note) = words::receiver(&receiver);
+    let page = pages::Consent {
+        style: STYLE,
+        gateway: gateway(&app.config),
+        client: client_name(app, &asked.client_id).await?,
+        interaction: open.name.clone(),
+        csrf: csrf::token(&session.cookie, Form::Consent, &open.name),
+        scopes: asked.scopes.iter().map(|scope| Scope::explain(scope)).collect(),
+        resources: asked.resources.clone(),
+        receiver: shown,
+        receiver_note,
+        warning: words::warning(&receiver),
+        account: waiting.login().email.clone(),
+    };
+    Ok(pages::respond(StatusCode::OK, &page))
+}
+
+fn decision(parameters: &Parameters) -> Option<Decision> {
+    match parameters.text("decision", MAX_FIELD).ok().flatten()? {
+        "allow" => Some(Decision::Allow),
+        "deny" => Some(Decision::Deny),
+        "switch" => Some(Decision::Switch),
+        _ => None,
+    }
+}
+
+fn to_login(open: &Open) -> Response {
+    pages::redirect(&format!("/oauth/login?interaction={}", open.name))
+}

@@ -1,0 +1,228 @@
+//! The login page.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+
+use super::browser::{Browser, WEB_REDIRECT, answered, hidden, register, url, web};
+use crate::{
+    config::{Authorization, Config},
+    testing::{Answer, Bench, EMAIL, PASSWORD},
+};
+
+const SESSION: &str = "attache_session_8080";
+
+async fn login_page(browser: &mut Browser<'_>) -> Answer {
+    let answer = browser.get(&url(&web(&[]))).await;
+    let page = browser.follow(answer).await;
+    assert!(page.body.contains("id=\"password\""), "{page:?}");
+    page
+}
+
+async fn try_login(
+    browser: &mut Browser<'_>,
+    page: &Answer,
+    email: &str,
+    password: &str,
+) -> Answer {
+    browser.submit(page, "/oauth/login", &[("email", email), ("password", password)]).await
+}
+
+#[tokio::test]
+async fn s42_c7_a_login_form_from_elsewhere_is_refused() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    for (site, origin, expected) in [
+        (Some("cross-site"), Some("http://localhost:8080"), StatusCode::FORBIDDEN),
+        (Some("same-site"), None, StatusCode::FORBIDDEN),
+        (Some("same-origin"), Some("https://evil.example"), StatusCode::FORBIDDEN),
+        (None, Some("https://evil.example"), StatusCode::FORBIDDEN),
+        (None, Some("null"), StatusCode::FORBIDDEN),
+        (Some("none"), Some("null"), StatusCode::FORBIDDEN),
+        (None, Some("http://localhost:8080"), StatusCode::UNAUTHORIZED),
+        (Some("same-origin"), Some("null"), StatusCode::UNAUTHORIZED),
+        (None, None, StatusCode::UNAUTHORIZED),
+    ] {
+        (browser.fetch_site, browser.origin) = (site, origin);
+        let answer = browser.log_in(&page, "wrong").await;
+        assert_eq!(answer.status, expected, "{site:?} {origin:?}");
+    }
+}
+
+#[tokio::test]
+async fn s42_c7_a_login_form_without_its_own_token_is_refused() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    let other = login_page(&mut browser).await;
+    let (interaction, foreign) = (hidden(&page, "interaction"), hidden(&other, "csrf"));
+    for csrf in ["", "x", &foreign] {
+        let fields = [
+            ("interaction", interaction.as_str()),
+            ("csrf", csrf),
+            ("email", EMAIL),
+            ("password", PASSWORD),
+        ];
+        let answer = browser.post("/oauth/login", &fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert!(!browser.cookies.contains_key(SESSION));
+    }
+}
+
+#[tokio::test]
+async fn s45_an_interaction_belongs_to_the_browser_that_began_it() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    let mut other = Browser::new(&bench);
+    let answer = try_login(&mut other, &page, EMAIL, PASSWORD).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let interaction = hidden(&page, "interaction");
+    drop(login_page(&mut other).await);
+    let answer = other.get(&format!("/oauth/login?interaction={interaction}")).await;
+    assert!(answer.body.contains("This page does not belong to this browser"));
+}
+
+#[tokio::test]
+async fn s45_a_login_makes_a_new_session_and_ends_the_old_one() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    browser.cookies.insert(SESSION.to_owned(), "planted".to_owned());
+    let page = login_page(&mut browser).await;
+    browser.log_in(&page, PASSWORD).await;
+    let first = browser.cookies[SESSION].clone();
+    assert_ne!(first, "planted");
+
+    let answer = browser.get(&url(&web(&[("prompt", "login")]))).await;
+    let page = browser.follow(answer).await;
+    browser.log_in(&page, PASSWORD).await;
+    assert_ne!(browser.cookies[SESSION], first);
+    browser.cookies.insert(SESSION.to_owned(), first);
+    drop(login_page(&mut browser).await);
+}
+
+#[tokio::test]
+async fn s46_an_unknown_address_and_a_wrong_password_look_the_same() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    let known = try_login(&mut browser, &page, EMAIL, "wrong").await;
+    let unknown = try_login(&mut browser, &page, "nobody@example.com", "wrong").await;
+    assert_eq!(
+        (known.status, unknown.status),
+        (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)
+    );
+    assert_eq!(known.body, unknown.body.replace("nobody@example.com", EMAIL));
+    assert!(known.body.contains("Email or password is wrong."));
+    let empty = try_login(&mut browser, &page, "", "").await;
+    assert_eq!(empty.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn s46_after_five_failures_even_the_right_password_has_to_wait() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    for _ in 0..5 {
+        assert_eq!(browser.log_in(&page, "wrong").await.status, StatusCode::UNAUTHORIZED);
+    }
+    let answer = browser.log_in(&page, PASSWORD).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
+    assert!(answer.body.contains("Wait 1 second, then try again."));
+    bench.advance(Duration::from_secs(1));
+    assert_eq!(browser.log_in(&page, PASSWORD).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn s46_a_password_of_more_than_1024_bytes_is_wrong() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    let answer = browser.log_in(&page, &"p".repeat(1025)).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    let answer = browser.log_in(&page, &"p".repeat(20_000)).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_request_waits_ten_minutes() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    bench.advance(Duration::from_secs(599));
+    assert_eq!(browser.log_in(&page, PASSWORD).await.status, StatusCode::SEE_OTHER);
+    bench.advance(Duration::from_secs(1));
+    let answer = browser.log_in(&page, PASSWORD).await;
+    assert_eq!(answer.status, StatusCode::GONE);
+    assert!(answer.body.contains("10 minutes"));
+}
+
+/// Whether the user is still logged in after `steps`, a request at the end of each.
+async fn stays(steps: &[u64]) -> bool {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    browser.arrive(&web(&[])).await;
+    let mut last = true;
+    for seconds in steps {
+        bench.advance(Duration::from_secs(*seconds));
+        let answer = browser.get(&url(&web(&[("prompt", "none")]))).await;
+        last = answered(&answer, WEB_REDIRECT)["error"] == "consent_required";
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_session_ends_after_two_silent_hours_or_twelve_in_all() {
+    const HOUR: u64 = 3600;
+    assert!(stays(&[2 * HOUR - 1]).await);
+    assert!(!stays(&[2 * HOUR]).await);
+    assert!(stays(&[HOUR; 11]).await);
+    assert!(!stays(&[HOUR; 12]).await);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_password_that_it_was_made_with() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    browser.arrive(&web(&[])).await;
+    let mut changed: Config = (*bench.app.config).clone();
+    let Authorization::Embedded(embedded) = &mut changed.authorization;
+    embedded.users[0].password_hash =
+        attache_protocol::secret::Secret::new("$argon2id$v=19$m=8,t=1,p=1$YQ$YQ".to_owned());
+    let mut restarted = bench.app.clone();
+    restarted.config = changed.into();
+    let headers = cookie(&browser);
+    assert!(crate::sessions::current(&restarted, &headers).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_user_who_was_removed_is_not_logged_in() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    browser.arrive(&web(&[])).await;
+    let headers = cookie(&browser);
+    assert!(crate::sessions::current(&bench.app, &headers).await.unwrap().is_some());
+    let mut changed: Config = (*bench.app.config).clone();
+    let Authorization::Embedded(embedded) = &mut changed.authorization;
+    embedded.users.clear();
+    let mut restarted = bench.app.clone();
+    restarted.config = changed.into();
+    assert!(crate::sessions::current(&restarted, &headers).await.unwrap().is_none());
+}
+
+fn cookie(browser: &Browser<'_>) -> axum::http::HeaderMap {
+    let line = format!("{SESSION}={}", browser.cookies[SESSION]);
+    [(axum::http::header::COOKIE, line.parse().unwrap())].into_iter().collect()
+}

@@ -1,0 +1,126 @@
+//! Every reason for which a user sees a page instead of being sent back to the application.
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+use super::{STYLE, respond};
+use crate::config::Config;
+
+/// What went wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// `client_id` is missing, repeated or unknown.
+    UnknownClient,
+    /// The redirect URI is not one that the client registered: nothing may be sent there.
+    UnknownRedirect,
+    /// The request is larger than we read, or no form.
+    Unreadable,
+    /// There is no such interaction, or it belongs to another browser.
+    NotYours,
+    /// It took too long.
+    Expired,
+    /// It was answered before.
+    Answered,
+    /// The form comes from elsewhere, or from a page that is out of date.
+    ForeignForm,
+    /// Too many requests wait for an answer, or too many passwords are being checked.
+    Overloaded,
+    /// It is our fault.
+    Broken,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "error.html")]
+struct Page {
+    style: &'static str,
+    gateway: String,
+    title: &'static str,
+    problem: &'static str,
+    remedy: &'static str,
+}
+
+const AGAIN: &str = "Go back to the application and connect again.";
+
+impl Trouble {
+    /// The page.
+    #[must_use]
+    pub fn page(&self, config: &Config) -> Response {
+        let (status, title, problem, remedy) = self.text();
+        let page = Page { style: STYLE, gateway: gateway(config), title, problem, remedy };
+        let mut response = respond(status, &page);
+        if *self == Self::Overloaded {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+        }
+        response
+    }
+
+    const fn text(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        match self {
+            Self::UnknownClient => (
+                StatusCode::BAD_REQUEST,
+                "This application is not known here",
+                "The application that sent you here is not registered, or its registration was removed.",
+                "In the application, remove this server and add it again, so that it registers anew.",
+            ),
+            Self::UnknownRedirect => (
+                StatusCode::BAD_REQUEST,
+                "The way back does not match",
+                "The application wants the answer at an address that it did not register. Nothing was sent there.",
+                "If you started this in an application, remove this server there and add it again. \
+                 If a link brought you here, close this page.",
+            ),
+            Self::Unreadable => (
+                StatusCode::BAD_REQUEST,
+                "This request cannot be read",
+                "The application sent something that is too large or is not a form.",
+                AGAIN,
+            ),
+            Self::NotYours => (
+                StatusCode::BAD_REQUEST,
+                "This page does not belong to this browser",
+                "The request was begun in another browser, or this one did not keep our cookie.",
+                "Allow cookies for this site, then go back to the application and connect again.",
+            ),
+            Self::Expired => (
+                StatusCode::GONE,
+                "This took too long",
+                "The request was open for more than 10 minutes.",
+                AGAIN,
+            ),
+            Self::Answered => (
+                StatusCode::CONFLICT,
+                "This was answered already",
+                "Your answer was sent to the application. You can close this page.",
+                "If the application is still waiting, connect again from there.",
+            ),
+            Self::ForeignForm => (
+                StatusCode::FORBIDDEN,
+                "This form is not valid any more",
+                "It was sent from another site, or your sign-in changed since the page was opened.",
+                AGAIN,
+            ),
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too busy right now",
+                "Too many people or programs are signing in at the same time.",
+                "Wait a few seconds, then try again.",
+            ),
+            Self::Broken => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong here",
+                "The gateway could not handle this request. It is not your fault, and it was logged.",
+                "Try again in a moment; if it stays so, tell whoever runs this gateway.",
+            ),
+        }
+    }
+}
+
+/// Host and port of the public URL.
+#[must_use]
+pub fn gateway(config: &Config) -> String {
+    let origin = config.public_url.as_str();
+    origin.split_once("://").map_or(origin, |(_, host)| host).to_owned()
+}

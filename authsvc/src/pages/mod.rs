@@ -1,0 +1,145 @@
+//! The pages that a user sees: login, consent, and what went wrong. HTML without script, one inline style whose
+//! digest is in the policy, everything that others wrote escaped by the templates.
+
+pub mod error;
+pub mod words;
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest as _, Sha256};
+
+use words::Scope;
+
+/// The style of every page.
+pub const STYLE: &str = include_str!("../../templates/style.css");
+
+/// What the browser may do with a page.
+///
+/// `form-action` is left out on purpose: Chromium applies it to every redirect that follows the form, so any
+/// value that we could give would stop the way back to `http://localhost:<port>`, to `cursor://` or to what a
+/// client's web site redirects to. It would limit forms injected into a page; escaping and the absence of
+/// scripts are what keeps them out.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let digest = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(
+        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    ))
+});
+
+/// Headers of every page.
+///
+/// The opener policy is `unsafe-none` in so many words: clients that live in a browser open these pages in a
+/// popup and hear from their callback through `window.opener`, which any other value takes away for good.
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("unsafe-none"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// Where a user says who they are.
+#[derive(Debug, Template)]
+#[template(path = "login.html")]
+pub struct Login {
+    /// See [`STYLE`].
+    pub style: &'static str,
+    /// Host of the public URL.
+    pub gateway: String,
+    /// Name of the application, as it claims.
+    pub client: String,
+    /// Which interaction.
+    pub interaction: String,
+    /// Token of the form.
+    pub csrf: String,
+    /// What was typed before.
+    pub email: String,
+    /// Why the page is shown again.
+    pub notice: Option<String>,
+}
+
+/// Where a user is asked.
+#[derive(Debug, Template)]
+#[template(path = "consent.html")]
+pub struct Consent {
+    /// See [`STYLE`].
+    pub style: &'static str,
+    /// Host of the public URL.
+    pub gateway: String,
+    /// Name of the application, as it claims.
+    pub client: String,
+    /// Which interaction.
+    pub interaction: String,
+    /// Token of the form.
+    pub csrf: String,
+    /// What the application will be able to do.
+    pub scopes: Vec<Scope>,
+    /// Where.
+    pub resources: Vec<String>,
+    /// Who gets the code.
+    pub receiver: String,
+    /// What that means, where the name alone does not say it.
+    pub receiver_note: Option<&'static str>,
+    /// Why to look twice.
+    pub warning: Option<&'static str>,
+    /// Who is asked.
+    pub account: String,
+}
+
+/// The page as a response, with the headers of every page.
+#[must_use]
+pub fn respond(status: StatusCode, page: &impl Template) -> Response {
+    let html = match page.render() {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            return secure(
+                (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made").into_response(),
+            );
+        }
+    };
+    let mut response = (status, html).into_response();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    secure(response)
+}
+
+/// A redirect by 303: the browser continues with GET and never repeats a form (RFC 9700 section 4.12).
+#[must_use]
+pub fn redirect(to: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    match HeaderValue::try_from(to) {
+        Ok(location) => response.headers_mut().insert(header::LOCATION, location),
+        Err(error) => {
+            tracing::error!(%error, "a redirect is no header value");
+            return secure(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        }
+    };
+    secure(response)
+}
+
+fn secure(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+    for (name, value) in HEADERS {
+        headers.insert(name, value);
+    }
+    response
+}

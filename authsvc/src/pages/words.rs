@@ -1,0 +1,92 @@
+//! Protocol values in words for people.
+
+use crate::authorization::answer::Receiver;
+
+/// Longest name that is shown, characters.
+const MAX_NAME: usize = 64;
+
+/// A scope and what it means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Scope {
+    /// As clients write it.
+    pub name: String,
+    /// As people read it.
+    pub words: &'static str,
+}
+
+impl Scope {
+    /// Explains a scope.
+    #[must_use]
+    pub fn explain(name: &str) -> Self {
+        let words = match name {
+            "mcp" => "Use the tools, prompts and resources there in your name",
+            "offline_access" => "Stay connected while you are away",
+            _ => "Use this permission",
+        };
+        Self { name: name.to_owned(), words }
+    }
+}
+
+/// A name that an application gave itself, fit to be shown: one line, bounded, without characters that are
+/// invisible or turn the direction of what follows.
+#[must_use]
+pub fn claimed_name(name: Option<&str>) -> String {
+    let shown: String =
+        name.unwrap_or_default().chars().filter(|one| !is_deceptive(*one)).collect();
+    let shown = shown.trim();
+    if shown.is_empty() {
+        return "An application without a name".to_owned();
+    }
+    let mut short: String = shown.chars().take(MAX_NAME).collect();
+    if shown.chars().count() > MAX_NAME {
+        short.push('…');
+    }
+    short
+}
+
+/// Who receives the code, and a note where the name alone does not say it.
+#[must_use]
+pub fn receiver(receiver: &Receiver) -> (String, Option<&'static str>) {
+    match receiver {
+        Receiver::Web { host } => (host.clone(), None),
+        Receiver::Loopback { host } => (host.clone(), Some("a program on this computer")),
+        Receiver::PrivateUse { target } => {
+            (target.clone(), Some("an application installed on this computer"))
+        }
+    }
+}
+
+/// Why to look twice.
+#[must_use]
+pub const fn warning(receiver: &Receiver) -> Option<&'static str> {
+    match receiver {
+        Receiver::Web { .. } => None,
+        Receiver::Loopback { .. } | Receiver::PrivateUse { .. } => Some(
+            "This goes to a program on this computer, and which one cannot be checked. \
+             Allow it only if you started this yourself just now.",
+        ),
+    }
+}
+
+/// Control, format and direction characters, and the fillers that look like nothing.
+fn is_deceptive(one: char) -> bool {
+    one.is_control()
+        || matches!(one,
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::claimed_name;
+
+    #[test]
+    fn a_name_cannot_hide_or_turn_text() {
+        assert_eq!(claimed_name(Some("Claude\u{202E}edoC\u{200B}\n")), "ClaudeedoC");
+        assert_eq!(claimed_name(Some(" \u{3164} ")), "An application without a name");
+        assert_eq!(claimed_name(None), "An application without a name");
+        assert_eq!(claimed_name(Some(&"x".repeat(100))).chars().count(), 65);
+    }
+}

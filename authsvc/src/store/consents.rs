@@ -1,0 +1,72 @@
+//! What users have agreed to.
+
+use super::{Error, Store};
+use crate::authorization::grant::Remembered;
+
+/// Whose agreement, with whom: nothing that differs in one of these is covered.
+#[derive(Clone, Copy, Debug)]
+pub struct Parties<'a> {
+    /// The user.
+    pub sub: &'a str,
+    /// The client.
+    pub client_id: &'a str,
+    /// Where codes go.
+    pub redirect_host: &'a str,
+}
+
+impl Store {
+    /// Everything that was agreed between them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn consents(&self, parties: Parties<'_>) -> Result<Vec<Remembered>, Error> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT resource, scopes FROM consents \
+             WHERE sub = $1 AND client_id = $2 AND redirect_host = $3",
+        )
+        .bind(parties.sub)
+        .bind(parties.client_id)
+        .bind(parties.redirect_host)
+        .fetch_all(self.reader())
+        .await?;
+        let remembered = |(resource, scopes): (String, String)| Remembered {
+            resource,
+            scopes: scopes.split(' ').map(str::to_owned).collect(),
+        };
+        Ok(rows.into_iter().map(remembered).collect())
+    }
+
+    /// Keeps an agreement at each of `resources`; `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remember_consent(
+        &self,
+        parties: Parties<'_>,
+        resources: &[String],
+        scopes: &[String],
+        now: i64,
+    ) -> Result<(), Error> {
+        let mut sorted = scopes.to_vec();
+        sorted.sort_unstable();
+        let scopes = sorted.join(" ");
+        let mut transaction = self.write().await?;
+        for resource in resources {
+            sqlx::query(
+                "INSERT INTO consents (sub, client_id, redirect_host, resource, scopes, granted_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6) \
+                 ON CONFLICT (sub, client_id, redirect_host, resource, scopes) \
+                 DO UPDATE SET granted_at = excluded.granted_at",
+            )
+            .bind(parties.sub)
+            .bind(parties.client_id)
+            .bind(parties.redirect_host)
+            .bind(resource)
+            .bind(&scopes)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}

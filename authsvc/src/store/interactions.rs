@@ -1,0 +1,95 @@
+//! Authorization requests that wait for a login or an answer.
+
+use super::{Error, Store, unreadable};
+use crate::authorization::interaction::Interaction;
+
+/// Requests that may wait at the same time: anyone can begin one.
+const MAX_OPEN: i64 = 20_000;
+
+type Row = (Vec<u8>, Vec<u8>, String, Option<Vec<u8>>, i64, Option<i64>);
+
+impl Store {
+    /// Keeps a request, and forgets the expired ones; `false` when too many wait already. `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_interaction(&self, new: &Interaction, now: i64) -> Result<bool, Error> {
+        let asked =
+            serde_json::to_string(&new.asked).map_err(|_error| unreadable("asked", "JSON"))?;
+        let mut transaction = self.write().await?;
+        // Kept for as long again as they were open, so that a late answer is told what happened.
+        sqlx::query("DELETE FROM interactions WHERE expires_at <= $1")
+            .bind(now.saturating_sub(Interaction::LIFE))
+            .execute(&mut *transaction)
+            .await?;
+        let open: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM interactions")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if open >= MAX_OPEN {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO interactions (id, browser, asked, expires_at) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(&new.id)
+        .bind(&new.browser)
+        .bind(asked)
+        .bind(new.expires_at)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// The request with this id, open or not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn interaction(&self, id: &[u8]) -> Result<Option<Interaction>, Error> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, browser, asked, session, expires_at, answered_at FROM interactions WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.reader())
+        .await?;
+        let Some((id, browser, asked, session, expires_at, answered_at)) = row else {
+            return Ok(None);
+        };
+        let asked =
+            serde_json::from_str(&asked).map_err(|_error| unreadable("asked", "a request"))?;
+        Ok(Some(Interaction { id, browser, asked, session, expires_at, answered_at }))
+    }
+
+    /// Notes that the login of `session` was made for this request.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn log_into_interaction(&self, id: &[u8], session: &[u8]) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query("UPDATE interactions SET session = $2 WHERE id = $1")
+            .bind(id)
+            .bind(session)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Closes the request; `false` when somebody else has, or it has expired at `now`, Unix seconds: one request
+    /// gets one answer.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn answer_interaction(&self, id: &[u8], now: i64) -> Result<bool, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE interactions SET answered_at = $2 \
+             WHERE id = $1 AND answered_at IS NULL AND expires_at > $2",
+        )
+        .bind(id)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+}

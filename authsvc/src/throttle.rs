@@ -1,0 +1,245 @@
+//! Limits on guessing passwords: per account, per address and for all together, with growing delays.
+//!
+//! An attempt counts as failed when it begins, so that attempts made at the same time count as well; a success
+//! takes it back. Accounts are keyed by what was typed, whether or not it exists. An account or an address that
+//! has failed too often has to wait; the total only slows everyone down, by two seconds at most, since a limit
+//! that refuses would let anyone lock everyone out.
+//! State is in memory: a restart forgets it, and what is at stake then is a handful of guesses.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Accounts and addresses remembered, each.
+const MAX_ENTRIES: usize = 10_000;
+
+const ACCOUNT: Limits =
+    Limits { free: 5, first_ms: 1_000, longest_ms: 300_000, forgiven_ms: 180_000 };
+const ADDRESS: Limits =
+    Limits { free: 20, first_ms: 1_000, longest_ms: 60_000, forgiven_ms: 15_000 };
+const TOTAL: Limits = Limits { free: 100, first_ms: 50, longest_ms: 2_000, forgiven_ms: 1_000 };
+
+/// How often one may fail, and what it costs then. Times in milliseconds.
+struct Limits {
+    free: u32,
+    /// The first delay; each further failure doubles it.
+    first_ms: i64,
+    longest_ms: i64,
+    /// One failure is forgiven per this time.
+    forgiven_ms: i64,
+}
+
+/// Failed and running attempts.
+#[derive(Debug, Default)]
+pub struct Throttle(Mutex<Tables>);
+
+/// The attempt is refused: too many have failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TooMany {
+    /// When the next one will be looked at.
+    pub retry_after: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    accounts: HashMap<String, Failures>,
+    addresses: HashMap<IpAddr, Failures>,
+    total: Failures,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    count: u32,
+    last_ms: i64,
+}
+
+impl Throttle {
+    /// Begins an attempt. The caller waits for the returned time before the answer, so that a flood of failures
+    /// anywhere slows guessing everywhere.
+    ///
+    /// # Errors
+    /// [`TooMany`] while this account or this address has to wait.
+    pub fn begin(&self, account: &str, address: IpAddr, now_ms: i64) -> Result<Duration, TooMany> {
+        let (account, address) = (key(account), network(address));
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_account =
+            tables.accounts.get(&account).map_or(0, |failures| failures.wait(&ACCOUNT, now_ms));
+        let of_address =
+            tables.addresses.get(&address).map_or(0, |failures| failures.wait(&ADDRESS, now_ms));
+        let wait = of_account.max(of_address);
+        if wait > 0 {
+            return Err(TooMany { retry_after: millis(wait) });
+        }
+        record(&mut tables.accounts, account, &ACCOUNT, now_ms);
+        record(&mut tables.addresses, address, &ADDRESS, now_ms);
+        let pause = tables.total.delay(&TOTAL, now_ms);
+        tables.total.add(&TOTAL, now_ms);
+        Ok(millis(pause))
+    }
+
+    /// Takes back what [`Throttle::begin`] counted, and forgets the failures of the account.
+    pub fn succeeded(&self, account: &str, address: IpAddr) {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.accounts.remove(&key(account));
+        if let Some(failures) = tables.addresses.get_mut(&network(address)) {
+            failures.count = failures.count.saturating_sub(1);
+        }
+        tables.total.count = tables.total.count.saturating_sub(1);
+    }
+}
+
+impl Failures {
+    fn remaining(&self, limits: &Limits, now_ms: i64) -> u32 {
+        let forgiven = now_ms.saturating_sub(self.last_ms).max(0) / limits.forgiven_ms;
+        self.count.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX))
+    }
+
+    fn delay(&self, limits: &Limits, now_ms: i64) -> i64 {
+        let Some(beyond) = self.remaining(limits, now_ms).checked_sub(limits.free) else {
+            return 0;
+        };
+        limits
+            .first_ms
+            .saturating_mul(1_i64.checked_shl(beyond.min(30)).unwrap_or(i64::MAX))
+            .min(limits.longest_ms)
+    }
+
+    fn wait(&self, limits: &Limits, now_ms: i64) -> i64 {
+        self.last_ms.saturating_add(self.delay(limits, now_ms)).saturating_sub(now_ms).max(0)
+    }
+
+    fn add(&mut self, limits: &Limits, now_ms: i64) {
+        *self = Self { count: self.remaining(limits, now_ms).saturating_add(1), last_ms: now_ms };
+    }
+}
+
+fn record<K: Clone + Eq + Hash>(
+    table: &mut HashMap<K, Failures>,
+    key: K,
+    limits: &Limits,
+    now_ms: i64,
+) {
+    if table.len() >= MAX_ENTRIES && !table.contains_key(&key) {
+        table.retain(|_, failures| failures.remaining(limits, now_ms) > 0);
+        if table.len() >= MAX_ENTRIES {
+            let oldest = table
+                .iter()
+                .min_by_key(|(_, failures)| failures.last_ms)
+                .map(|(key, _)| key.clone());
+            oldest.map(|oldest| table.remove(&oldest));
+        }
+    }
+    table.entry(key).or_default().add(limits, now_ms);
+}
+
+fn key(account: &str) -> String {
+    account.trim().to_ascii_lowercase()
+}
+
+/// An IPv6 subscriber has a /64 to draw addresses from, so that is what counts as one.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
+            || IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+            IpAddr::V4,
+        ),
+    }
+}
+
+fn millis(value: i64) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, time::Duration};
+
+    use super::{MAX_ENTRIES, Throttle};
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn wait(throttle: &Throttle, account: &str, from: u8, now_ms: i64) -> Option<u64> {
+        throttle.begin(account, address(from), now_ms).err().map(|many| many.retry_after.as_secs())
+    }
+
+    #[test]
+    fn s46_an_account_waits_longer_with_each_failure_beyond_the_fifth() {
+        let throttle = Throttle::default();
+        for from in 1..=5 {
+            assert_eq!(wait(&throttle, "a@example.com", from, 0), None);
+        }
+        assert_eq!(wait(&throttle, "A@example.com ", 6, 0), Some(1));
+        assert_eq!(wait(&throttle, "a@example.com", 7, 1_000), None);
+        assert_eq!(wait(&throttle, "a@example.com", 8, 1_000), Some(2));
+        assert_eq!(wait(&throttle, "b@example.com", 8, 1_000), None);
+    }
+
+    #[test]
+    fn s46_an_address_waits_whatever_account_it_tries() {
+        let throttle = Throttle::default();
+        for n in 0..20 {
+            assert_eq!(wait(&throttle, &format!("user{n}@example.com"), 1, 0), None);
+        }
+        assert_eq!(wait(&throttle, "another@example.com", 1, 0), Some(1));
+        assert_eq!(wait(&throttle, "another@example.com", 2, 0), None);
+    }
+
+    #[test]
+    fn s46_a_flood_from_everywhere_slows_everyone_down_and_locks_no_one_out() {
+        let throttle = Throttle::default();
+        for n in 0..=255 {
+            assert!(throttle.begin(&format!("user{n}"), address(n), 0).is_ok());
+        }
+        let pause = throttle.begin("honest@example.com", IpAddr::from([198, 51, 100, 1]), 0);
+        assert_eq!(pause, Ok(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_success_forgets_the_failures_of_the_account() {
+        let throttle = Throttle::default();
+        for _ in 0..5 {
+            assert_eq!(wait(&throttle, "a", 1, 0), None);
+        }
+        throttle.succeeded("a", address(1));
+        assert_eq!(wait(&throttle, "a", 1, 0), None);
+    }
+
+    #[test]
+    fn failures_are_forgiven_with_time() {
+        let throttle = Throttle::default();
+        for _ in 0..8 {
+            wait(&throttle, "a", 1, 0);
+        }
+        for _ in 0..5 {
+            assert_eq!(wait(&throttle, "a", 1, 3_600_000), None);
+        }
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_address() {
+        let throttle = Throttle::default();
+        for n in 0..20_u128 {
+            let address = IpAddr::V6((0x2001_0db8_u128 << 96 | n).into());
+            assert!(throttle.begin(&format!("{n}"), address, 0).is_ok());
+        }
+        assert!(throttle.begin("x", IpAddr::V6((0x2001_0db8_u128 << 96 | 99).into()), 0).is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let throttle = Throttle::default();
+        for n in 0..u32::try_from(MAX_ENTRIES).unwrap() + 50 {
+            let begun = throttle.begin(&n.to_string(), IpAddr::from(n.to_be_bytes()), 0);
+            assert!(begun.is_ok());
+        }
+        let tables = throttle.0.lock().unwrap();
+        assert!(tables.accounts.len() <= MAX_ENTRIES && tables.addresses.len() <= MAX_ENTRIES);
+    }
+}
