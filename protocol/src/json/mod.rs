@@ -10,6 +10,7 @@ mod watch;
 
 pub use edits::{Edits, Overlap};
 pub use scan::{Error, Fault, MAX_DEPTH};
+pub(crate) use value::is_lookalike;
 pub use value::{Duplicate, Elements, Kind, Member, Members, Value};
 pub use watch::{Ended, Watch};
 

@@ -161,20 +161,18 @@ impl Member<'_> {
         }
         inner == name
     }
+}
 
-    /// Whether a parser that ignores case would take it for `name`, although it is called otherwise.
-    ///
-    /// Go's `encoding/json` folds letters, the long s and the Kelvin sign among them.
-    #[must_use]
-    pub fn is_lookalike(&self, name: &str) -> bool {
-        let fold = |letter| match letter {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            _ => char::to_ascii_lowercase(&letter),
-        };
-        let alike = |key: &str| key != name && key.chars().map(fold).eq(name.chars().map(fold));
-        self.key.as_str().is_some_and(|key| alike(&key))
-    }
+/// Whether a parser that ignores case would take `key` for `name`, although it is spelled otherwise.
+///
+/// Go's `encoding/json` folds letters, the long s and the Kelvin sign among them.
+pub(crate) fn is_lookalike(key: &str, name: &str) -> bool {
+    let fold = |letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        _ => char::to_ascii_lowercase(&letter),
+    };
+    key != name && key.chars().map(fold).eq(name.chars().map(fold))
 }
 
 /// The members of an object, in order.

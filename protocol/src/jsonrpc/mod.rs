@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::json::{self, Kind, Value};
+use crate::json::{self, Kind, Value, is_lookalike};
 
 /// -32700: the body is not JSON.
 pub const PARSE_ERROR: i64 = -32700;
@@ -156,17 +156,19 @@ pub fn message<'a>(value: &Value<'a>) -> Result<Message<'a>, Invalid<'a>> {
     let mut duplicate: Option<&'static str> = None;
     let mut doubt = |name| duplicate = duplicate.filter(|found| *found == "id").or(Some(name));
     for member in value.members() {
-        let (name, slot) = match member.key.as_str().as_deref() {
+        let key = member.key.as_str();
+        let (name, slot) = match key.as_deref() {
             Some("jsonrpc") => ("jsonrpc", &mut parts.version),
             Some("id") => ("id", &mut parts.id),
             Some("method") => ("method", &mut parts.method),
             Some("params") => ("params", &mut parts.params),
             Some("result") => ("result", &mut parts.result),
             Some("error") => ("error", &mut parts.error),
-            _ => {
-                DECIDING.into_iter().filter(|name| member.is_lookalike(name)).for_each(&mut doubt);
+            Some(key) => {
+                DECIDING.into_iter().filter(|name| is_lookalike(key, name)).for_each(&mut doubt);
                 continue;
             }
+            None => continue,
         };
         if slot.replace(member.value).is_some() {
             doubt(name);

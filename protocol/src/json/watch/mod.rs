@@ -3,8 +3,12 @@
 //! For what is only observed: whatever the text is, watching it cannot fail. What it says of a text that
 //! is not JSON is worth nothing, and harms nothing.
 
-/// The longest name or scalar that is kept, bytes.
-const KEPT: usize = 64;
+use std::borrow::Cow;
+
+use crate::word;
+
+/// The longest name or scalar that is kept, bytes as written.
+const KEPT: usize = 256;
 
 /// What a response said.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -35,27 +39,30 @@ pub struct Watch {
     top: Key,
     /// Member of `result` or `error` that is being read.
     inner: Key,
-    kept: String,
+    /// The name or scalar that is being read, as it is written.
+    kept: Vec<u8>,
     seen: Ended,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Lex {
-    /// Before a member's name.
+    /// Behind a bracket, a comma, a name or a value.
     #[default]
+    Between,
+    /// Where a string is a name.
     Name,
     /// In a member's name.
     InName,
-    /// Behind a name or a value.
-    Between,
+    /// Behind a backslash of a name.
+    NameEscape,
     /// In a string value.
     InString,
     /// Behind a backslash of a string value.
     Escape,
-    /// Behind a backslash of a name.
-    NameEscape,
     /// In a number or literal.
     Scalar,
+    /// Behind the message, or in a text that is none.
+    Over,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -73,153 +80,180 @@ enum Key {
 impl Watch {
     /// Takes the next piece.
     pub fn feed(&mut self, piece: &[u8]) {
-        for &byte in piece {
+        let mut at = 0;
+        while let Some((&byte, rest)) = piece.get(at..).and_then(<[u8]>::split_first) {
             self.byte(byte);
+            at += 1;
+            if matches!(self.lex, Lex::InName | Lex::InString) {
+                let plain = word::before_stop(rest);
+                self.keep(rest.get(..plain).unwrap_or_default());
+                at += plain;
+            } else if self.lex == Lex::Over {
+                return;
+            }
         }
     }
 
     /// What the response said, after its last piece.
     #[must_use]
-    pub fn end(mut self) -> Ended {
-        if self.lex == Lex::Scalar {
-            self.scalar_ends();
-        }
+    pub fn end(self) -> Ended {
         self.seen
     }
 
     fn byte(&mut self, byte: u8) {
         match self.lex {
-            Lex::InName => match byte {
-                b'"' => self.name_ends(),
-                b'\\' => self.lex = Lex::NameEscape,
-                _ => self.keep(byte),
-            },
+            Lex::InName | Lex::InString => self.string(byte),
             Lex::NameEscape => {
-                // No name that we look for needs an escape.
-                self.kept.push('\\');
+                self.keep(&[byte]);
                 self.lex = Lex::InName;
             }
-            Lex::InString => match byte {
-                b'"' => self.string_ends(),
-                b'\\' => self.lex = Lex::Escape,
-                _ => self.keep(byte),
-            },
-            Lex::Escape => self.lex = Lex::InString,
+            Lex::Escape => {
+                self.keep(&[byte]);
+                self.lex = Lex::InString;
+            }
             Lex::Scalar => match byte {
                 b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' => {
-                    self.scalar_ends();
+                    self.value_ends();
                     self.structure(byte);
                 }
-                _ => self.keep(byte),
+                _ => self.keep(&[byte]),
             },
             Lex::Name | Lex::Between => self.structure(byte),
+            Lex::Over => {}
+        }
+    }
+
+    fn string(&mut self, byte: u8) {
+        self.keep(&[byte]);
+        match (byte, self.lex) {
+            (b'"', Lex::InName) => self.name_ends(),
+            (b'"', _) => self.value_ends(),
+            (b'\\', Lex::InName) => self.lex = Lex::NameEscape,
+            (b'\\', _) => self.lex = Lex::Escape,
+            _ => {}
         }
     }
 
     fn structure(&mut self, byte: u8) {
         match byte {
-            b'{' | b'[' => {
-                self.opens();
-                self.depth = self.depth.saturating_add(1);
-                // Names matter in the message and in its result or error; an array there has none.
-                self.lex = if byte == b'{' { Lex::Name } else { Lex::Between };
-            }
+            b' ' | b'\t' | b'\n' | b'\r' | b':' => {}
+            b'{' | b'[' => self.opens(byte),
+            _ if self.depth == 0 => self.lex = Lex::Over,
             b'}' | b']' => {
-                self.depth = self.depth.saturating_sub(1);
-                self.lex = Lex::Between;
+                self.depth -= 1;
+                self.lex = if self.depth == 0 { Lex::Over } else { Lex::Between };
             }
-            b',' => {
-                // Only objects on the way to what we look for have names; see `name_ends`.
-                self.lex = if self.names() { Lex::Name } else { Lex::Between };
-            }
-            b'"' => {
-                self.kept.clear();
-                self.lex = if self.lex == Lex::Name { Lex::InName } else { Lex::InString };
-            }
-            b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
+            b',' => self.lex = if self.has_names() { Lex::Name } else { Lex::Between },
             _ => {
                 self.kept.clear();
-                self.keep(byte);
-                self.lex = Lex::Scalar;
+                self.keep(&[byte]);
+                self.lex = match (byte, self.lex) {
+                    (b'"', Lex::Name) => Lex::InName,
+                    (b'"', _) => Lex::InString,
+                    _ => Lex::Scalar,
+                };
             }
         }
     }
 
-    /// Whether a string behind a comma is a name: in the message, and in its result or error.
-    const fn names(&self) -> bool {
+    /// Whether a string behind a comma is a name that matters: in the message, and in its result or error.
+    const fn has_names(&self) -> bool {
         self.depth == 1 || (self.depth == 2 && matches!(self.top, Key::Result | Key::Error))
     }
 
-    fn opens(&mut self) {
+    fn opens(&mut self, bracket: u8) {
+        self.inner = Key::Other;
         if self.depth == 1 {
-            match self.top {
-                Key::Error => self.seen.error = Some(None),
-                Key::Result => self.seen.result = Some(Outcome::default()),
-                Key::Other | Key::Id | Key::Code | Key::IsError | Key::ResultType => {}
+            self.has_value();
+            if bracket == b'[' {
+                self.top = Key::Other;
             }
+        }
+        self.lex = match (bracket, self.depth) {
+            (b'{', _) => Lex::Name,
+            // A batch, which says nothing as one.
+            (_, 0) => Lex::Over,
+            _ => Lex::Between,
+        };
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    /// Notes that the message has a result or an error, whatever that is.
+    fn has_value(&mut self) {
+        match self.top {
+            Key::Error => self.seen.error = Some(None),
+            Key::Result => self.seen.result = Some(Outcome::default()),
+            Key::Other | Key::Id | Key::Code | Key::IsError | Key::ResultType => {}
         }
     }
 
-    fn keep(&mut self, byte: u8) {
-        if self.kept.len() <= KEPT {
-            self.kept.push(char::from(byte));
+    /// Keeps what may matter, and one byte more than that, so that what is too long is known to be.
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.depth <= 2 {
+            let room = (KEPT + 1).saturating_sub(self.kept.len());
+            self.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
     }
 
     fn name_ends(&mut self) {
         self.lex = Lex::Between;
-        let name = self.kept.as_str();
-        if self.depth == 1 {
-            self.top = match name {
-                "id" => Key::Id,
-                "error" => Key::Error,
-                "result" => Key::Result,
-                _ => Key::Other,
-            };
-        } else if self.depth == 2 {
-            self.inner = match (self.top, name) {
-                (Key::Error, "code") => Key::Code,
-                (Key::Result, "isError") => Key::IsError,
-                (Key::Result, "resultType") => Key::ResultType,
-                _ => Key::Other,
-            };
-        }
-    }
-
-    fn string_ends(&mut self) {
-        self.lex = Lex::Between;
-        let short = self.kept.len() <= KEPT && self.kept.is_ascii();
-        if self.depth == 1 && self.top == Key::Result {
-            self.seen.result = Some(Outcome::default());
-        }
-        if self.depth == 1 && self.top == Key::Id && short {
-            self.seen.id = Some(format!("\"{}\"", self.kept));
-        }
-        if self.depth == 2 && self.inner == Key::ResultType && short {
-            let kept = std::mem::take(&mut self.kept);
-            if let Some(result) = &mut self.seen.result {
-                result.result_type = Some(kept);
+        let name = text(&self.kept);
+        let name = name.as_deref();
+        match (self.depth, self.top) {
+            (1, _) => {
+                self.top = match name {
+                    Some("id") => Key::Id,
+                    Some("error") => Key::Error,
+                    Some("result") => Key::Result,
+                    _ => Key::Other,
+                };
             }
+            (2, top) => {
+                self.inner = match (top, name) {
+                    (Key::Error, Some("code")) => Key::Code,
+                    (Key::Result, Some("isError")) => Key::IsError,
+                    (Key::Result, Some("resultType")) => Key::ResultType,
+                    _ => Key::Other,
+                };
+            }
+            _ => {}
         }
     }
 
-    fn scalar_ends(&mut self) {
+    /// A string, number or literal ends.
+    fn value_ends(&mut self) {
         self.lex = Lex::Between;
-        if self.depth == 1 && self.top == Key::Id && self.kept.len() <= KEPT {
-            self.seen.id = Some(std::mem::take(&mut self.kept));
-        } else if self.depth == 1 && self.top == Key::Result {
-            // A result that is no object is still a result.
-            self.seen.result = Some(Outcome::default());
-        } else if self.depth == 2 && self.inner == Key::Code {
-            self.seen.error = Some(self.kept.parse().ok());
-        } else if self.depth == 2
-            && self.inner == Key::IsError
-            && self.kept == "true"
-            && let Some(result) = &mut self.seen.result
-        {
-            result.is_error = true;
+        let written = std::str::from_utf8(&self.kept).ok().filter(|text| text.len() <= KEPT);
+        match (self.depth, self.top, self.inner) {
+            (1, _, _) if written == Some("null") && self.top != Key::Result => {}
+            (1, Key::Id, _) => self.seen.id = written.map(str::to_owned),
+            (1, _, _) => self.has_value(),
+            (2, Key::Error, Key::Code) => {
+                self.seen.error = Some(written.and_then(|code| code.parse().ok()));
+            }
+            (2, Key::Result, inner) => {
+                let result = self.seen.result.get_or_insert_default();
+                match inner {
+                    Key::IsError => result.is_error = written == Some("true"),
+                    Key::ResultType => result.result_type = text(&self.kept).map(Cow::into_owned),
+                    Key::Other | Key::Id | Key::Error | Key::Result | Key::Code => {}
+                }
+            }
+            _ => {}
         }
     }
+}
+
+/// The text of a string as it is written, if it is one and short.
+fn text(written: &[u8]) -> Option<Cow<'_, str>> {
+    if written.len() > KEPT {
+        return None;
+    }
+    let inner = written.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if inner.contains(&b'\\') {
+        return serde_json::from_slice(written).ok().map(Cow::Owned);
+    }
+    std::str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     event::ClientInfo,
-    json::{Duplicate, Edits, Kind, Value},
+    json::{Duplicate, Edits, Kind, Value, is_lookalike},
     mcp::{era, method::Method},
 };
 
@@ -44,7 +44,8 @@ impl<'a> Params<'a> {
         let mut arguments = None;
         let mut target = None;
         for member in params.members() {
-            let slot = match member.key.as_str().as_deref() {
+            let key = member.key.as_str();
+            let slot = match key.as_deref() {
                 Some("_meta") => ("_meta", &mut meta),
                 Some("arguments") => ("arguments", &mut arguments),
                 Some("clientInfo") if method == Method::Initialize => {
@@ -58,10 +59,11 @@ impl<'a> Params<'a> {
                 Some(name) if method.target() == Some(name) => {
                     (method.target().unwrap_or_default(), &mut target)
                 }
-                _ => match method.deciding().find(|name| member.is_lookalike(name)) {
+                Some(key) => match method.deciding().find(|name| is_lookalike(key, name)) {
                     Some(name) => return Err(Duplicate { name }),
                     None => continue,
                 },
+                None => continue,
             };
             if slot.1.replace(member.value).is_some() {
                 return Err(Duplicate { name: slot.0 });

@@ -33,16 +33,21 @@ pub fn inject(text: &[u8], depth: usize, injected: &[Injected], exempt: &[String
     let Some(tools) = tools(&document) else {
         return listed;
     };
+    let members: Vec<String> =
+        injected.iter().map(|one| format!("\"{}\":{}", one.name, one.schema)).collect();
+    let members = members.join(",");
     let mut edits = Edits::default();
     for tool in tools.elements() {
-        let name = tool.first("name").and_then(|name| name.as_str()).unwrap_or_default();
-        if !exempt.iter().any(|exempt| *exempt == name) {
-            match inject_tool(&tool, injected, &mut edits) {
-                Schema::Plain => {}
-                Schema::Owner => listed.owners.push(name.clone().into_owned()),
+        let name = tool.first("name").and_then(|name| name.as_str());
+        let listed_name = name.as_deref().unwrap_or_default();
+        if name.is_some() && !exempt.iter().any(|exempt| exempt == listed_name) {
+            let tool = Tool::read(&tool, injected);
+            if matches!(tool, Tool::Owner) {
+                listed.owners.push(listed_name.to_owned());
             }
+            tool.add(&members, &mut edits);
         }
-        listed.names.push(name.into_owned());
+        listed.names.push(listed_name.to_owned());
     }
     if !edits.is_empty() {
         listed.text = edits.apply(text).map_err(|Overlap { .. }| ()).ok();
@@ -57,67 +62,98 @@ fn tools<'a>(document: &Value<'a>) -> Option<Value<'a>> {
     (tools.kind() == Kind::Array).then_some(tools)
 }
 
-enum Schema {
-    Plain,
+/// Where arguments can be added to a tool.
+enum Tool<'a> {
+    /// It has no schema.
+    WithoutSchema(Value<'a>),
+    /// Its schema has no properties.
+    WithoutProperties(Value<'a>),
+    /// Its schema has these properties.
+    WithProperties(Value<'a>),
+    /// One of the names is its own.
     Owner,
+    /// Its schema is not a plain object's.
+    Foreign,
 }
 
-fn inject_tool(tool: &Value<'_>, injected: &[Injected], edits: &mut Edits) -> Schema {
-    if tool.kind() != Kind::Object || injected.is_empty() {
-        return Schema::Plain;
-    }
-    let members = || {
-        let all: Vec<String> =
-            injected.iter().map(|one| format!("\"{}\":{}", one.name, one.schema)).collect();
-        all.join(",")
-    };
-    let Ok(schema) = tool.unique("inputSchema") else {
-        return Schema::Plain;
-    };
-    let Some(schema) = schema else {
-        let members = members();
-        edits.append_members(
-            tool,
-            &format!(r#""inputSchema":{{"type":"object","properties":{{{members}}}}}"#),
-        );
-        return Schema::Plain;
-    };
-    let Ok(properties) = schema.unique("properties") else {
-        return Schema::Plain;
-    };
-    if !is_plain(&schema) {
-        return Schema::Plain;
-    }
-    let Some(properties) = properties else {
-        edits.append_members(&schema, &format!(r#""properties":{{{}}}"#, members()));
-        return Schema::Plain;
-    };
-    if properties.kind() != Kind::Object {
-        return Schema::Plain;
-    }
-    if properties.members().any(|member| injected.iter().any(|one| member.is(one.name))) {
-        return Schema::Owner;
-    }
-    edits.append_members(&properties, &members());
-    Schema::Plain
-}
-
-/// Whether one more optional property cannot contradict a schema: its root is an object's, and has no
-/// keyword that looks at properties other than those it declares.
-fn is_plain(schema: &Value<'_>) -> bool {
-    let mut object = false;
-    for member in schema.members() {
-        match member.key.as_str().as_deref() {
-            Some("type") => object = member.value.as_str().as_deref() == Some("object"),
-            Some(
-                "$ref" | "$dynamicRef" | "$recursiveRef" | "allOf" | "anyOf" | "oneOf" | "not"
-                | "if" | "then" | "else" | "propertyNames" | "patternProperties" | "maxProperties"
-                | "minProperties" | "dependentSchemas" | "enum" | "const",
-            ) => return false,
-            _ => {}
+impl<'a> Tool<'a> {
+    fn read(tool: &Value<'a>, injected: &[Injected]) -> Self {
+        let schema = match tool.unique("inputSchema") {
+            Ok(Some(schema)) => schema,
+            Ok(None) => return Self::WithoutSchema(*tool),
+            Err(_) => return Self::Foreign,
+        };
+        let mut properties = None;
+        let mut plain = Plain::Unknown;
+        for member in schema.members() {
+            let name = member.key.as_str();
+            if name.as_deref() == Some("properties") {
+                if properties.replace(member.value).is_some() {
+                    return Self::Foreign;
+                }
+            } else {
+                plain = plain.and(name.as_deref(), &member.value);
+            }
+        }
+        let is_ours = |name: &str| injected.iter().any(|one| one.name == name);
+        let mut own = properties.iter().flat_map(Value::members);
+        if own.any(|member| member.key.as_str().is_some_and(|name| is_ours(&name))) {
+            return Self::Owner;
+        }
+        match (plain, properties) {
+            (Plain::Object, None) => Self::WithoutProperties(schema),
+            (Plain::Object, Some(properties)) if properties.kind() == Kind::Object => {
+                Self::WithProperties(properties)
+            }
+            _ => Self::Foreign,
         }
     }
-    object
+
+    fn add(&self, members: &str, edits: &mut Edits) {
+        match self {
+            _ if members.is_empty() => {}
+            Self::WithoutSchema(tool) => edits.append_members(
+                tool,
+                &format!(r#""inputSchema":{{"type":"object","properties":{{{members}}}}}"#),
+            ),
+            Self::WithoutProperties(schema) => {
+                edits.append_members(schema, &format!(r#""properties":{{{members}}}"#));
+            }
+            Self::WithProperties(properties) => edits.append_members(properties, members),
+            Self::Owner | Self::Foreign => {}
+        }
+    }
+}
+
+/// Whether one more optional property cannot contradict a schema.
+#[derive(Clone, Copy)]
+enum Plain {
+    /// Nothing speaks against it, nor for it.
+    Unknown,
+    /// Its root is an object's.
+    Object,
+    /// It is no object's, or has a keyword that looks at properties other than those it declares. That is not
+    /// said of `additionalProperties` and `unevaluatedProperties`: ours is declared.
+    No,
+}
+
+impl Plain {
+    fn and(self, keyword: Option<&str>, value: &Value<'_>) -> Self {
+        match (self, keyword) {
+            (Self::No, _) => Self::No,
+            (_, Some("type")) if value.as_str().as_deref() == Some("object") => Self::Object,
+            (
+                _,
+                Some(
+                    "type" | "$ref" | "$dynamicRef" | "$recursiveRef" | "allOf" | "anyOf" | "oneOf"
+                    | "not" | "if" | "then" | "else" | "propertyNames" | "patternProperties"
+                    | "maxProperties" | "minProperties" | "dependentSchemas" | "dependencies"
+                    | "enum" | "const",
+                ),
+            ) => Self::No,
+            _ => self,
+        }
+    }
 }
 
 #[cfg(test)]
