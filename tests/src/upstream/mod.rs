@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 mod answer;
+pub mod mcp;
 
 pub use answer::{Answer, Step};
 

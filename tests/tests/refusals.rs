@@ -1,0 +1,271 @@
+//! What must not pass is refused clearly, costs nobody else anything, and never reaches the server.
+
+use anyhow::{Context as _, Result};
+use attache_tests::{
+    http,
+    mcp::Mcp,
+    oauth, raw,
+    stack::{Setup, Stack},
+    upstream::{Upstream, mcp},
+};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+const PING: &str = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+
+struct Gateway {
+    server: Upstream,
+    stack: Stack,
+    http: Client,
+    url: String,
+    token: String,
+}
+
+impl Gateway {
+    async fn start() -> Result<Self> {
+        let server = Upstream::start(mcp::echo).await?;
+        let mut setup = Setup::new().server("everything", &server.url("/mcp"));
+        setup.config["envoy"]["max_body"] = json!("64KiB");
+        let stack = setup.start().await?;
+        let url = stack.url("everything");
+        let (_, tokens) = oauth::connect(&url).await?;
+        drop(server.take());
+        Ok(Self { server, stack, http: http::client(), url, token: tokens.access })
+    }
+
+    /// A good request, to be spoilt.
+    fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.http
+            .post(&self.url)
+            .bearer_auth(&self.token)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(body)
+    }
+}
+
+/// Status, JSON-RPC code and `id` of a refusal, which must be a JSON-RPC error.
+async fn refusal(answer: Response) -> Result<(u16, i64, Option<Value>)> {
+    let status = answer.status().as_u16();
+    let kind =
+        answer.headers().get("content-type").context("no content type")?.to_str()?.to_owned();
+    assert!(kind.starts_with("application/json"), "{status} {kind}");
+    let body: Value = answer.json().await?;
+    assert_eq!(body["jsonrpc"], "2.0", "{body}");
+    let message = body["error"]["message"].as_str().context("no message")?;
+    assert!(!message.is_empty());
+    let id = body.as_object().and_then(|members| members.get("id")).cloned();
+    assert_ne!(id, Some(Value::Null), "an id that is null: {body}");
+    Ok((status, body["error"]["code"].as_i64().context("no code")?, id))
+}
+
+#[tokio::test]
+async fn every_refusal_says_what_was_wrong_as_status_and_as_json_rpc() -> Result<()> {
+    let gateway = Gateway::start().await?;
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{}{}}}"#,
+        "[".repeat(5000),
+        "]".repeat(5000)
+    );
+    let bodies: [(&str, Vec<u8>, (u16, i64)); 9] = [
+        ("no JSON", b"{\"jsonrpc\":".to_vec(), (400, -32700)),
+        ("empty", Vec::new(), (400, -32700)),
+        ("two values", format!("{PING}{PING}").into_bytes(), (400, -32700)),
+        (
+            "invalid UTF-8",
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}".to_vec(),
+            (400, -32700),
+        ),
+        ("a batch where the era has none", format!("[{PING}]").into_bytes(), (400, -32600)),
+        ("a scalar", b"7".to_vec(), (400, -32600)),
+        (
+            "method twice",
+            br#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#.to_vec(),
+            (400, -32600),
+        ),
+        ("too deep", deep.into_bytes(), (400, -32600)),
+        ("too large", vec![b' '; 65 * 1024], (413, 413)),
+    ];
+    for (what, body, expected) in bodies {
+        let answer = gateway.post(body).header("mcp-protocol-version", "2025-11-25").send().await?;
+        let (status, code, _) = refusal(answer).await.context(what)?;
+        assert_eq!((status, code), expected, "{what}");
+    }
+
+    let spoilt: [(&str, RequestBuilder, u16); 4] = [
+        ("text", gateway.post(PING).header("content-type", "text/plain"), 415),
+        ("compressed", gateway.post(PING).header("content-encoding", "gzip"), 415),
+        (
+            "no token",
+            gateway.http.post(&gateway.url).header("content-type", "application/json").body(PING),
+            401,
+        ),
+        (
+            "a password",
+            gateway.http.post(&gateway.url).basic_auth("admin", Some("secret")).body(PING),
+            401,
+        ),
+    ];
+    for (what, request, expected) in spoilt {
+        // A content type that is set twice is refused as well.
+        let (status, code, _) = refusal(request.send().await?).await.context(what)?;
+        assert_eq!((status, code), (expected, i64::from(expected)), "{what}");
+    }
+    for method in ["PUT", "PATCH", "HEAD"] {
+        let request =
+            gateway.http.request(method.parse()?, &gateway.url).bearer_auth(&gateway.token);
+        let answer = request.send().await?;
+        assert_eq!(answer.status(), 405, "{method}");
+        assert!(answer.headers().contains_key("allow"), "{method}: 405 without Allow");
+    }
+    assert_eq!(gateway.server.seen(), [], "a refused request reached the server");
+    let denied = gateway.stack.event(|event| event["outcome"] == "unauthenticated").await?;
+    assert_eq!((&denied["status"], &denied["fault"]), (&json!(401), &json!("client")), "{denied}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_ours_open_nothing() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let setup = Setup::new().server("one", &server.url("/mcp")).server("two", &server.url("/mcp"));
+    let stack = setup.start().await?;
+    let elsewhere = Setup::new().server("one", &server.url("/mcp")).start().await?;
+    let (_, ours) = oauth::connect(&stack.url("one")).await?;
+    let (_, foreign) = oauth::connect(&elsewhere.url("one")).await?;
+    drop(server.take());
+
+    let mut parts: Vec<String> = ours.access.split('.').map(str::to_owned).collect();
+    let [header, claims, signature] = parts.as_mut_slice() else { panic!("not a JWT") };
+    // {"alg":"none"} and {"alg":"HS256"}
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{claims}.");
+    let symmetric = format!("eyJhbGciOiJIUzI1NiJ9.{claims}.{signature}");
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let tampered = format!("{header}.{claims}.{first}{}", &signature[1..]);
+    let extended = format!("{header}.{claims}A.{signature}");
+    let tokens = [
+        ("another server's", stack.url("two"), ours.access.clone()),
+        ("another issuer's", stack.url("one"), foreign.access),
+        ("unsigned", stack.url("one"), unsigned),
+        ("symmetric", stack.url("one"), symmetric),
+        ("tampered signature", stack.url("one"), tampered),
+        ("tampered claims", stack.url("one"), extended),
+        ("opaque", stack.url("one"), "an-opaque-token".to_owned()),
+        ("empty", stack.url("one"), String::new()),
+    ];
+    for (what, url, token) in tokens {
+        let answer = Mcp::new(&url, Some(&token)).post(PING).await?;
+        assert_eq!(answer.status(), 401, "{what}");
+        let challenge = answer.headers()["www-authenticate"].to_str()?.to_owned();
+        let error = oauth::parameter(&challenge, "error");
+        assert!(error == Some("invalid_token") || what == "empty", "{what}: {challenge}");
+        assert!(!challenge.contains(&token) || token.is_empty(), "the token is in its own refusal");
+    }
+    assert_eq!(server.seen(), []);
+    let answer = Mcp::new(&stack.url("one"), Some(&ours.access)).post(PING).await?;
+    assert_eq!(answer.status(), 200, "the token is good where it belongs");
+    Ok(())
+}
+
+#[tokio::test]
+async fn other_hosts_and_other_paths_are_not_ours() -> Result<()> {
+    let gateway = Gateway::start().await?;
+    let foreign = gateway.post(PING).header("host", "evil.example").send().await?;
+    assert_eq!(foreign.status(), 404, "DNS rebinding");
+    for path in [
+        "/everything/mcp/",
+        "/everything/mcp/x",
+        "/everything/MCP",
+        "//everything/mcp",
+        "/",
+        "/internal/events",
+    ] {
+        let answer =
+            gateway.http.get(format!("{}{path}", gateway.stack.public_url())).send().await?;
+        assert_eq!(answer.status(), 404, "{path}");
+    }
+    assert_eq!(gateway.server.seen(), []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_use_an_endpoint_without_tokens() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let open = json!({"name": "open", "url": server.url("/mcp"), "authentication": "none", "allowed_origins": ["https://app.example"]});
+    let stack = Setup::new().server_with(open).start().await?;
+    let post = |origin: &str| {
+        let request = http::client()
+            .post(stack.url("open"))
+            .header("content-type", "application/json")
+            .body(PING);
+        request.header("origin", origin.to_owned()).send()
+    };
+    for origin in
+        ["https://evil.example", "null", "http://localhost.evil.example", "https://app.example:444"]
+    {
+        assert_eq!(refusal(post(origin).await?).await?.0, 403, "{origin}");
+    }
+    for origin in ["https://app.example", "http://localhost:6274", "http://127.0.0.1:1"] {
+        assert_eq!(post(origin).await?.status(), 200, "{origin}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_hundred_hostile_requests_leave_the_next_one_unharmed() -> Result<()> {
+    let gateway = Gateway::start().await?;
+    let to = gateway.stack.listen();
+    let host = gateway.stack.public_url().trim_start_matches("http://").to_owned();
+    let token = gateway.token.clone();
+    for turn in 0_usize..200 {
+        let bytes = hostile(turn, &host, &token);
+        let answer =
+            raw::exchange(to, &bytes).await.with_context(|| format!("hostile request {turn}"))?;
+        let status = raw::status(&answer);
+        let refused = status.is_none_or(|status| (400..500).contains(&status) || status == 505);
+        assert!(refused, "hostile request {turn} was answered with {status:?}");
+    }
+    assert_eq!(gateway.server.seen(), [], "a hostile request reached the server");
+    let good = gateway.post(PING).send().await?;
+    assert_eq!(good.status(), 200, "the filter has not survived");
+    gateway.stack.stop().await
+}
+
+/// One of twenty kinds of attack, varied by `turn`.
+fn hostile(turn: usize, host: &str, token: &str) -> Vec<u8> {
+    let noise: Vec<u8> = (0..turn * 7 + 16).map(|i| (i * 31 + turn * 17) as u8).collect();
+    let body = |body: &[u8], more: &str| {
+        let head = format!(
+            "POST /everything/mcp HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    };
+    let header = |line: &[u8]| {
+        let head = format!(
+            "POST /everything/mcp HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+        );
+        [head.as_bytes(), line, b"\r\ncontent-length: 2\r\n\r\n{}"].concat()
+    };
+    match turn % 20 {
+        0 => header(b"authorization: Bearer \xff\xfe"),
+        1 => header(b"mcp-session-id: \xc3\x28\r\nauthorization: Bearer x"),
+        2 => header(b"origin: \xf0\x28\x8c\x28"),
+        3 => header(format!("authorization: Bearer {}", "a.".repeat(turn * 50)).as_bytes()),
+        4 => header(b"authorization: Bearer eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLy4uLyJ9.e30.AA"),
+        5 => header(b"x_under_score: 1\r\nauthorization:"),
+        6 => body(&noise, ""),
+        7 => body(&[b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"".as_slice(), &noise, b"\"}"].concat(), ""),
+        8 => body("[".repeat(turn * 200 + 1).as_bytes(), ""),
+        9 => body("{\"a\":".repeat(turn * 100 + 1).as_bytes(), ""),
+        10 => body(format!("{{\"jsonrpc\":\"2.0\",\"id\":{turn},\"id\":2,\"method\":\"ping\"}}").as_bytes(), ""),
+        11 => body(br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#, ""),
+        12 => body(br#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#, ""),
+        13 => body(&noise, "content-encoding: gzip\r\n"),
+        14 => body(b"{}", "transfer-encoding: chunked\r\n"),
+        15 => body(PING.as_bytes(), "content-encoding: br\r\n"),
+        16 => format!("POST /everything/mcp HTTP/1.1\r\nhost: {host}\r\nhost: evil.example\r\ncontent-length: 0\r\n\r\n").into_bytes(),
+        17 => format!("DELETE /everything/mcp?{turn} HTTP/1.1\r\nhost: {host}\r\nmcp-session-id: x\r\n\r\n").into_bytes(),
+        18 => format!("GET /everything/mcp HTTP/1.1\r\nhost: {host}\r\naccept: text/event-stream\r\nlast-event-id: \x01\x02\r\n\r\n").into_bytes(),
+        _ => [noise.as_slice(), b"\r\n\r\n"].concat(),
+    }
+}
