@@ -5,7 +5,6 @@
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
 //! - [`script`]: a client that is a program of its own: the SDKs, a browser
 //! - [`mcp`]: MCP over plain HTTP, every byte in the test's hand
-//! - [`raw`]: HTTP as bytes, for what no client would send
 //! - [`http`]: the HTTP client under all of them
 //! - [`supervisor`]: `make run`
 //! - [`load`]: the load generator of `make bench`
@@ -15,7 +14,6 @@ pub mod load;
 pub mod mcp;
 pub mod oauth;
 pub mod person;
-pub mod raw;
 pub mod script;
 pub mod stack;
 pub mod supervisor;
