@@ -90,7 +90,7 @@ impl Open {
 /// Keeps a request and sends the browser to `page` with it.
 ///
 /// # Errors
-/// [`Trouble::Overloaded`] when too many wait already.
+/// [`Trouble::Broken`] when the database does not answer.
 pub async fn begin(
     app: &App,
     headers: &HeaderMap,
@@ -110,9 +110,7 @@ pub async fn begin(
         expires_at: now.saturating_add(Interaction::LIFE),
         answered_at: None,
     };
-    if !app.store.begin_interaction(&interaction, now).await? {
-        return Err(Trouble::Overloaded);
-    }
+    app.store.begin_interaction(&interaction, now).await?;
     let cookie = if known.is_none() { Cookie::Browser.set(origin, &browser) } else { None };
     Ok(with_cookie(pages::redirect(&format!("{page}?interaction={name}")), cookie))
 }

@@ -19,7 +19,7 @@ impl Scope {
     #[must_use]
     pub fn explain(name: &str) -> Self {
         let words = match name {
-            "mcp" => "Use the tools, prompts and resources there in your name",
+            "mcp" => "Use its tools, prompts and resources in your name",
             "offline_access" => "Stay connected while you are away",
             _ => "Use this permission",
         };
@@ -35,7 +35,7 @@ pub fn claimed_name(name: Option<&str>) -> String {
         name.unwrap_or_default().chars().filter(|one| !is_deceptive(*one)).collect();
     let shown = shown.trim();
     if shown.is_empty() {
-        return "An application without a name".to_owned();
+        return "Unnamed application".to_owned();
     }
     let mut short: String = shown.chars().take(MAX_NAME).collect();
     if shown.chars().count() > MAX_NAME {
@@ -62,7 +62,7 @@ pub const fn warning(receiver: &Receiver) -> Option<&'static str> {
     match receiver {
         Receiver::Web { .. } => None,
         Receiver::Loopback { .. } | Receiver::PrivateUse { .. } => Some(
-            "This goes to a program on this computer, and which one cannot be checked. \
+            "A program on this computer receives this access, and nobody can check which one. \
              Allow it only if you started this yourself just now.",
         ),
     }
@@ -85,8 +85,8 @@ mod tests {
     #[test]
     fn a_name_cannot_hide_or_turn_text() {
         assert_eq!(claimed_name(Some("Claude\u{202E}edoC\u{200B}\n")), "ClaudeedoC");
-        assert_eq!(claimed_name(Some(" \u{3164} ")), "An application without a name");
-        assert_eq!(claimed_name(None), "An application without a name");
+        assert_eq!(claimed_name(Some(" \u{3164} ")), "Unnamed application");
+        assert_eq!(claimed_name(None), "Unnamed application");
         assert_eq!(claimed_name(Some(&"x".repeat(100))).chars().count(), 65);
     }
 }

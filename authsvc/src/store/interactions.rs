@@ -4,16 +4,17 @@ use super::{Error, Store, unreadable};
 use crate::authorization::interaction::Interaction;
 
 /// Requests that may wait at the same time: anyone can begin one.
-const MAX_OPEN: i64 = 20_000;
+const MAX_OPEN: i64 = if cfg!(test) { 50 } else { 50_000 };
 
 type Row = (Vec<u8>, Vec<u8>, String, Option<Vec<u8>>, i64, Option<i64>);
 
 impl Store {
-    /// Keeps a request, and forgets the expired ones; `false` when too many wait already. `now` in Unix seconds.
+    /// Keeps a request, and forgets the expired ones; `now` in Unix seconds. When too many wait, the oldest for
+    /// which no one has logged in goes: a flood must not keep people from beginning.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn begin_interaction(&self, new: &Interaction, now: i64) -> Result<bool, Error> {
+    pub async fn begin_interaction(&self, new: &Interaction, now: i64) -> Result<(), Error> {
         let asked =
             serde_json::to_string(&new.asked).map_err(|_error| unreadable("asked", "JSON"))?;
         let mut transaction = self.write().await?;
@@ -22,12 +23,13 @@ impl Store {
             .bind(now.saturating_sub(Interaction::LIFE))
             .execute(&mut *transaction)
             .await?;
-        let open: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM interactions")
-            .fetch_one(&mut *transaction)
-            .await?;
-        if open >= MAX_OPEN {
-            return Ok(false);
-        }
+        sqlx::query(
+            "DELETE FROM interactions WHERE (SELECT COUNT(*) FROM interactions) >= $1 AND id = \
+             (SELECT id FROM interactions WHERE session IS NULL ORDER BY expires_at LIMIT 1)",
+        )
+        .bind(MAX_OPEN)
+        .execute(&mut *transaction)
+        .await?;
         sqlx::query(
             "INSERT INTO interactions (id, browser, asked, expires_at) VALUES ($1, $2, $3, $4)",
         )
@@ -37,8 +39,7 @@ impl Store {
         .bind(new.expires_at)
         .execute(&mut *transaction)
         .await?;
-        transaction.commit().await?;
-        Ok(true)
+        Ok(transaction.commit().await?)
     }
 
     /// The request with this id, open or not.

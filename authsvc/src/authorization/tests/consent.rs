@@ -18,7 +18,7 @@ async fn s40_c4_c5_c6_the_page_says_who_asks_for_what_and_where_it_goes() {
         "Web Client",
         "nobody has verified it",
         "client.example",
-        "Use the tools, prompts and resources there in your name",
+        "Use its tools, prompts and resources in your name",
         "<code>mcp</code>",
         "Stay connected while you are away",
         "<code>offline_access</code>",

@@ -166,6 +166,27 @@ async fn a_request_waits_ten_minutes() {
     assert!(answer.body.contains("10 minutes"));
 }
 
+#[tokio::test]
+async fn a_flood_of_requests_pushes_out_the_oldest_and_stops_no_one() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    let mut logged_in = Browser::new(&bench);
+    let consent = logged_in.arrive(&web(&[])).await;
+    for _ in 0..60 {
+        login_page(&mut Browser::new(&bench)).await;
+    }
+    let kept: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM interactions")
+        .fetch_one(bench.app.store.reader())
+        .await
+        .unwrap();
+    assert_eq!(kept, 50);
+    assert_eq!(browser.log_in(&page, PASSWORD).await.status, StatusCode::BAD_REQUEST);
+    let answer = logged_in.decide(&consent, "allow").await;
+    assert!(answered(&answer, WEB_REDIRECT).contains_key("code"));
+}
+
 /// Whether the user is still logged in after `steps`, a request at the end of each.
 async fn stays(steps: &[u64]) -> bool {
     let bench = Bench::new().await;
