@@ -56,6 +56,8 @@ fn manager(config: &Config) -> Result<Tree, Error> {
         "connection_keepalive" => section! { "interval" => "60s", "timeout" => "20s" },
     };
     let common = section! { "headers_with_underscores_action" => "REJECT_REQUEST", "idle_timeout" => "3600s" };
+    // No address makes a client trusted; an empty list would mean every private one.
+    let nobody = section! { "address_prefix" => "::", "prefix_len" => 128_u32 };
     let manager = section! {
         "stat_prefix" => "attache",
         "route_config" => routes::configuration(config),
@@ -63,8 +65,7 @@ fn manager(config: &Config) -> Result<Tree, Error> {
         "common_http_protocol_options" => common,
         "http2_protocol_options" => http2,
         "use_remote_address" => true,
-        // No address makes a client trusted.
-        "internal_address_config" => section! { "unix_sockets" => false },
+        "internal_address_config" => section! { "cidr_ranges" => list![nobody] },
         "normalize_path" => true,
         "merge_slashes" => false,
         "path_with_escaped_slashes_action" => "REJECT_REQUEST",
@@ -124,13 +125,11 @@ fn unanswered() -> Tree {
 }
 
 fn mapper(filter: Tree, body: Tree) -> Tree {
-    let headers = [("cache-control", "no-store"), ("retry-after", "5")].map(|(name, value)| {
-        let header = section! { "key" => name, "value" => value };
-        section! { "header" => header, "append_action" => "OVERWRITE_IF_EXISTS_OR_ADD" }
-    });
+    let headers =
+        list![routes::header("cache-control", "no-store"), routes::header("retry-after", "5")];
     section! {
         "filter" => filter,
-        "headers_to_add" => headers.to_vec(),
+        "headers_to_add" => headers,
         "body_format_override" => section! { "json_format" => body, "content_type" => "application/json" },
     }
 }
@@ -140,7 +139,7 @@ fn access_log() -> Tree {
     let fields = section! {
         "time" => "%START_TIME%",
         "method" => "%REQ(:METHOD)%",
-        "path" => "%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "path" => "%REQ_WITHOUT_QUERY(:PATH)%",
         "protocol" => "%PROTOCOL%",
         "status" => "%RESPONSE_CODE%",
         "flags" => "%RESPONSE_FLAGS%",
@@ -150,6 +149,7 @@ fn access_log() -> Tree {
         "bytes_sent" => "%BYTES_SENT%",
         "client" => "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
         "upstream" => "%UPSTREAM_CLUSTER%",
+        "upstream_ms" => "%RESPONSE_DURATION%",
         "request_id" => "%REQ(X-REQUEST-ID)%",
         "mcp_server" => "%FILTER_STATE(wasm.mcp_server:PLAIN)%",
         "mcp_method" => "%FILTER_STATE(wasm.mcp_method:PLAIN)%",

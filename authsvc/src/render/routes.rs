@@ -24,17 +24,25 @@ const OPEN: [&str; 6] = [
 ];
 /// Pages that people use; no script of another origin may read them.
 const PAGES: [&str; 3] = ["/oauth/authorize", "/oauth/login", "/oauth/consent"];
-/// Password checks wait for each other.
-const AUTHSVC_TIMEOUT: &str = "30s";
+const METHODS: &str = "GET, POST, DELETE, OPTIONS";
+/// `*` covers `Mcp-Param-*` and what comes; it never covers `Authorization`.
+const HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, *";
+const EXPOSED: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After";
+/// Seconds; browsers keep it no longer.
+const MAX_AGE: &str = "7200";
+/// authsvc gives up after 30 s, with an answer of its own.
+const AUTHSVC_TIMEOUT: &str = "35s";
 
 /// Both virtual hosts.
 pub(super) fn configuration(config: &Config) -> Tree {
     let mut routes = public(config);
+    routes.push(preflight());
     routes.push(nothing_here(config));
     let ours = section! {
         "name" => "attache",
         "domains" => domains(config),
         "typed_per_filter_config" => section! { CORS_FILTER => cors() },
+        "request_headers_to_remove" => list!["x-envoy-external-address"],
         "routes" => routes,
     };
     let others = section! {
@@ -63,11 +71,10 @@ pub(super) fn cors() -> Tree {
         CORS_POLICY,
         section! {
             "allow_origin_string_match" => list![section! { "safe_regex" => section! { "regex" => ".*" } }],
-            "allow_methods" => "GET, POST, DELETE, OPTIONS",
-            // `*` covers Mcp-Param-* and what comes; it never covers Authorization.
-            "allow_headers" => "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, *",
-            "expose_headers" => "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After",
-            "max_age" => "7200",
+            "allow_methods" => METHODS,
+            "allow_headers" => HEADERS,
+            "expose_headers" => EXPOSED,
+            "max_age" => MAX_AGE,
         },
     )
 }
@@ -99,9 +106,7 @@ fn server(server: &Server) -> Tree {
     let Some(credentials) = &server.credentials else { return route };
     // Envoy reads %...% as a command.
     let value = credentials.value.reveal().replace('%', "%%");
-    let header = section! { "key" => credentials.header.as_str(), "value" => value };
-    let option = section! { "header" => header, "append_action" => "OVERWRITE_IF_EXISTS_OR_ADD" };
-    route.and("request_headers_to_add", list![option])
+    route.and("request_headers_to_add", list![header(&credentials.header, &value)])
 }
 
 fn authsvc(path: &str) -> Tree {
@@ -117,25 +122,52 @@ fn without_cors() -> Tree {
     section! { CORS_FILTER => disabled }
 }
 
+/// Clients in browsers look for metadata where there is none, and must be able to read that there is none. The
+/// CORS filter leaves answers of Envoy itself alone.
+fn preflight() -> Tree {
+    let method =
+        section! { "name" => ":method", "string_match" => section! { "exact" => "OPTIONS" } };
+    section! {
+        "match" => section! { "prefix" => "/", "headers" => list![method] },
+        "direct_response" => section! { "status" => 204_u32 },
+        "response_headers_to_add" => list![
+            header("access-control-allow-origin", "*"),
+            header("access-control-allow-methods", METHODS),
+            header("access-control-allow-headers", HEADERS),
+            header("access-control-max-age", MAX_AGE),
+        ],
+    }
+}
+
 fn nothing_here(config: &Config) -> Tree {
     let paths: Vec<String> =
         config.servers.iter().map(|server| config.public_url.url(&server.path)).collect();
     let text = format!("there is nothing at this path; MCP is served at {}", paths.join(", "));
-    refusal(&text)
+    refusal(&text, list![json_type(), header("access-control-allow-origin", "*")])
 }
 
 fn wrong_host(config: &Config) -> Tree {
-    refusal(&format!("this gateway is called {}", config.public_url))
+    refusal(&format!("this gateway is called {}", config.public_url), list![json_type()])
 }
 
-fn refusal(text: &str) -> Tree {
+fn refusal(text: &str, headers: Tree) -> Tree {
     let body = json!({ "error": "not_found", "error_description": text }).to_string();
-    let header = section! { "key" => "content-type", "value" => "application/json" };
-    let option = section! { "header" => header, "append_action" => "OVERWRITE_IF_EXISTS_OR_ADD" };
     section! {
         "match" => section! { "prefix" => "/" },
         "direct_response" => section! { "status" => 404_u32, "body" => section! { "inline_string" => body } },
-        "response_headers_to_add" => list![option],
+        "response_headers_to_add" => headers,
+    }
+}
+
+fn json_type() -> Tree {
+    header("content-type", "application/json")
+}
+
+/// A header that replaces one of the same name.
+pub(super) fn header(name: &str, value: &str) -> Tree {
+    section! {
+        "header" => section! { "key" => name, "value" => value },
+        "append_action" => "OVERWRITE_IF_EXISTS_OR_ADD",
     }
 }
 

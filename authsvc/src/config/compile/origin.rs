@@ -72,6 +72,11 @@ pub(super) fn browser(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whether a URL is written without anything that parsers drop or encode in silence.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Whether the host is `localhost` or a loopback address.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -153,6 +153,9 @@ fn url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| {
         format!("not a URL ({error}): write http://host:port/path or https://host/path")
     })?;
+    if !origin::is_plain(text) {
+        return Err("must not contain spaces, line breaks or characters outside ASCII".to_owned());
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err("must be an http or https URL".to_owned());
     }

@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::{
     super::{Webhook, WebhookTargets, document::Path, file},
+    origin,
     report::{Checked, Report},
     units,
 };
@@ -48,6 +49,9 @@ pub(super) fn webhook(
 
 fn url(text: &str, targets: WebhookTargets) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("not a URL ({error})"))?;
+    if !origin::is_plain(text) {
+        return Err("must not contain spaces, line breaks or characters outside ASCII".to_owned());
+    }
     match (url.scheme(), targets) {
         ("https", _) | ("http", WebhookTargets::Any) => {}
         ("http", WebhookTargets::Public) => {
