@@ -28,5 +28,7 @@ pub fn parse(text: &[u8], depth: usize) -> Result<Value<'_>, Error> {
     Ok(Value::new(text, span))
 }
 
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;

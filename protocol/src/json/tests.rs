@@ -84,70 +84,39 @@ fn empty_containers_have_nothing_in_them() {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) mod random {
-    //! Random JSON with random white space.
-
-    use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
-
-    /// JSON text of any shape, spaced at random.
-    pub(crate) fn json() -> impl Strategy<Value = String> {
-        scalar().prop_recursive(5, 48, 6, |inner| {
-            prop_oneof![
-                (prop::collection::vec(inner.clone(), 0..6), space()).prop_map(|(items, space)| {
-                    format!("[{space}{}{space}]", items.join(&format!("{space},{space}")))
-                }),
-                object(inner),
-            ]
-        })
-    }
-
-    /// An object whose members are `value`s.
-    pub(crate) fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
-        (prop::collection::vec((name(), value), 0..7), space()).prop_map(|(members, space)| {
-            let members: Vec<_> = members
-                .into_iter()
-                .map(|(name, value)| format!("{name}{space}:{space}{value}"))
-                .collect();
-            format!("{{{space}{}{space}}}", members.join(&format!("{space},{space}")))
-        })
-    }
-
-    fn name() -> impl Strategy<Value = String> {
-        prop_oneof![
-            Just("\"attache_intent\"".to_owned()),
-            Just("\"attache_int\\u0065nt\"".to_owned()),
-            Just("\"name\"".to_owned()),
-            text(),
-        ]
-    }
-
-    fn scalar() -> impl Strategy<Value = String> {
-        prop_oneof![
-            Just("null".to_owned()),
-            Just("true".to_owned()),
-            Just("-12345678901234567890.50e-3".to_owned()),
-            any::<i64>().prop_map(|number| number.to_string()),
-            text(),
-        ]
-    }
-
-    fn text() -> impl Strategy<Value = String> {
-        any::<String>().prop_map(|text| serde_json::Value::from(text).to_string())
-    }
-
-    fn space() -> impl Strategy<Value = String> {
-        prop_oneof![Just(String::new()), Just(" ".to_owned()), Just("\r\n\t ".to_owned())]
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use proptest::prelude::{any, prop, proptest};
 
-    use super::{agrees_with_serde, random};
-    use crate::json::parse;
+    use super::agrees_with_serde;
+    use crate::json::{Kind, Value, parse, random};
+
+    /// What a view says, as a tree; of members that occur twice the last.
+    fn tree(value: &Value<'_>, text: &str) -> serde_json::Value {
+        assert_eq!(&text[value.span()], value.raw());
+        match value.kind() {
+            Kind::Object => value
+                .members()
+                .map(|member| {
+                    let key = member.key.as_str().unwrap().into_owned();
+                    assert!(member.is(&key));
+                    (key, tree(&member.value, text))
+                })
+                .collect(),
+            Kind::Array => value.elements().map(|element| tree(&element, text)).collect(),
+            Kind::String => value.as_str().unwrap().into(),
+            Kind::Boolean => value.as_bool().unwrap().into(),
+            Kind::Number => serde_json::from_str(value.raw()).unwrap(),
+            Kind::Null => serde_json::Value::Null,
+        }
+    }
 
     proptest! {
+        #[test]
+        fn a_view_reads_what_another_parser_reads(text in random::json()) {
+            let value = parse(text.as_bytes(), 128).unwrap();
+            assert_eq!(tree(&value, &text), serde_json::from_str::<serde_json::Value>(&text).unwrap());
+        }
+
         #[test]
         fn every_json_text_is_accepted(text in random::json()) {
             let value = parse(text.as_bytes(), 128).unwrap();

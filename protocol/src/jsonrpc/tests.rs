@@ -107,3 +107,102 @@ fn what_a_parser_that_ignores_case_would_take_for_a_member_is_refused() {
         assert_eq!(flaw(text), (Flaw::Duplicate(name), Some("1")));
     }
 }
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
+    use serde_json::Value;
+
+    use super::{Body, Message, error_body, parse};
+
+    /// Members of a message, most of them right, some twice.
+    fn members() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+        let id = prop_oneof![
+            any::<i64>().prop_map(|id| id.to_string()),
+            any::<String>().prop_map(|id| Value::from(id).to_string()),
+            Just("null".to_owned()),
+            Just("[]".to_owned()),
+        ];
+        let member = prop_oneof![
+            4 => Just(("jsonrpc", "\"2.0\"".to_owned())),
+            3 => id.prop_map(|id| ("id", id)),
+            3 => Just(("method", "\"tools\\/call\"".to_owned())),
+            2 => prop::sample::select(vec!["{}", "[1]", "{\"id\":7,\"method\":\"x\"}", "7"])
+                .prop_map(|params| ("params", params.to_owned())),
+            1 => prop::sample::select(vec!["result", "error"]).prop_map(|name| (name, "{}".to_owned())),
+            1 => prop::sample::select(vec!["other", "jsonrpc2", "Ìd"])
+                .prop_map(|name| (name, "[{\"id\":1}]".to_owned())),
+            1 => prop::sample::select(vec!["Method", "ID", "Jsonrpc", "meth\\u006fd"])
+                .prop_map(|name| (name, "\"2.0\"".to_owned())),
+        ];
+        prop::collection::vec(member, 0..7)
+    }
+
+    /// What the members make, found in another way; none when they make nothing.
+    fn expected(members: &[(&str, String)]) -> Option<&'static str> {
+        let named = |name: &str| {
+            let same = |key: &str| key.replace("\\u006f", "o").eq_ignore_ascii_case(name);
+            members.iter().filter(move |(key, _)| same(key)).collect::<Vec<_>>()
+        };
+        let one = |name: &str| match named(name).as_slice() {
+            [] => Some(None),
+            [(key, value)] if key.replace("\\u006f", "o") == name => {
+                Some(Some(serde_json::from_str::<Value>(value).unwrap()))
+            }
+            _ => None,
+        };
+        let (id, method, params) = (one("id")?, one("method")?, one("params")?);
+        let (result, error) = (one("result")?, one("error")?);
+        if one("jsonrpc")? != Some("2.0".into()) {
+            return None;
+        }
+        let good_id = id.as_ref().is_some_and(|id| id.is_string() || id.is_number());
+        match (method, result.is_some() || error.is_some()) {
+            (Some(method), false) => {
+                let good_params =
+                    params.is_none_or(|params| params.is_object() || params.is_array());
+                let good = method.is_string() && good_params && (id.is_none() || good_id);
+                good.then_some(if id.is_some() { "request" } else { "notification" })
+            }
+            (None, true) => {
+                let nobody = error.is_some() && id.is_none_or(|id| id.is_null());
+                (good_id || nobody).then_some("response")
+            }
+            _ => None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn members_make_a_message_or_none(members in members()) {
+            let text: Vec<_> = members.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
+            let text = format!("{{{}}}", text.join(" ,"));
+            let kind = match parse(text.as_bytes(), 8) {
+                Ok(Body::One(Message::Request { call, id })) => {
+                    assert!(call.method == "tools/call" || call.method == "2.0");
+                    assert!(text.contains(&format!("\"id\": {}", id.raw())));
+                    Some("request")
+                }
+                Ok(Body::One(Message::Notification(_))) => Some("notification"),
+                Ok(Body::One(Message::Response { .. })) => Some("response"),
+                Ok(Body::Batch(_)) => Some("batch"),
+                Err(_) => None,
+            };
+            assert_eq!(kind, expected(&members), "{text}");
+        }
+
+        #[test]
+        fn an_error_body_is_json_that_echoes_its_id(id in any::<i64>(), message in any::<String>(), code in any::<i64>()) {
+            let body = error_body(Some(&id.to_string()), code, &message, None);
+            let expected = serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}});
+            assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), expected);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in any::<Vec<u8>>()) {
+            if let Err(invalid) = parse(&bytes, 8) {
+                assert_eq!(invalid.id, None);
+            }
+        }
+    }
+}

@@ -140,7 +140,56 @@ mod properties {
 
     use super::decode;
 
+    /// Data of the events of a whole stream, read as the standard says it (WHATWG HTML section 9.2.6).
+    fn interpreted(stream: &str) -> Vec<String> {
+        let stream = stream.strip_prefix('\u{feff}').unwrap_or(stream);
+        let stream = stream.replace("\r\n", "\n").replace('\r', "\n");
+        let mut lines: Vec<&str> = stream.split('\n').collect();
+        // What no line end follows is no line.
+        lines.pop();
+        let mut events = Vec::new();
+        let mut data: Vec<&str> = Vec::new();
+        for line in lines {
+            if line.is_empty() {
+                if !data.is_empty() {
+                    events.push(data.join("\n"));
+                }
+                data.clear();
+                continue;
+            }
+            let (field, value) = line.split_once(':').unwrap_or((line, ""));
+            if field == "data" {
+                data.push(value.strip_prefix(' ').unwrap_or(value));
+            }
+        }
+        events
+    }
+
     proptest! {
+        #[test]
+        fn a_stream_is_read_as_the_standard_reads_it(
+            lines in prop::collection::vec((
+                prop::sample::select(vec![
+                    "data: a", "data:  b", "data:", "data", "dataset: x", "data :x", "id: 1", ":", ": c",
+                    "event: m", "", "", "x", "\u{feff}data: mark", "\u{feff}", "data: a line of more than eight bytes",
+                ]),
+                prop::sample::select(vec!["\n", "\r\n", "\r"]),
+            ), 0..24),
+            rest in prop::sample::select(vec!["", "data: z", "data"]),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let mut stream: String = lines.iter().flat_map(|(line, ending)| [*line, *ending]).collect();
+            stream.push_str(rest);
+            let bytes = stream.as_bytes();
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            at.extend([0, bytes.len()]);
+            at.sort_unstable();
+            let parts: Vec<&[u8]> = at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+            let seen = decode(&parts, 1000);
+            assert_eq!(seen.bytes, bytes);
+            assert_eq!(seen.data, interpreted(&stream));
+        }
+
         #[test]
         fn every_byte_arrives_and_every_split_says_the_same(
             lines in prop::collection::vec(prop::sample::select(vec![

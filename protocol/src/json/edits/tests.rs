@@ -57,10 +57,10 @@ fn changes_of_the_same_bytes_are_refused() {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
-    use proptest::prelude::proptest;
+    use proptest::prelude::{any, prop, proptest};
     use serde_json::{Map, Value};
 
-    use crate::json::{Edits, parse, tests::random};
+    use crate::json::{Edits, parse, random};
 
     proptest! {
         #[test]
@@ -73,6 +73,49 @@ mod properties {
             theirs.remove("attache_intent");
             theirs.remove("name");
             assert_eq!(serde_json::from_slice::<Map<String, Value>>(&ours).unwrap(), theirs);
+        }
+
+        #[test]
+        fn members_that_stay_keep_their_bytes(text in random::object(random::json())) {
+            let value = parse(text.as_bytes(), 128).unwrap();
+            let mut edits = Edits::default();
+            edits.remove_members(&value, |member| member.is("attache_intent"));
+            let out = edits.apply(text.as_bytes()).unwrap();
+            let out = parse(&out, 128).unwrap();
+            let kept = value.members().filter(|member| !member.is("attache_intent"));
+            let kept: Vec<_> = kept.map(|member| (member.key.raw(), member.value.raw())).collect();
+            let left: Vec<_> =
+                out.members().map(|member| (member.key.raw(), member.value.raw())).collect();
+            assert_eq!(left, kept);
+        }
+
+        #[test]
+        fn changes_apply_in_any_order(
+            text in any::<Vec<u8>>(),
+            at in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+            backwards in any::<bool>(),
+        ) {
+            let mut at: Vec<usize> = at.iter().map(|at| at.index(text.len() + 1)).collect();
+            at.sort_unstable();
+            at.dedup();
+            let mut expected = Vec::new();
+            let mut copied = 0;
+            let mut changes = Vec::new();
+            for pair in at.chunks_exact(2) {
+                expected.extend_from_slice(&text[copied..pair[0]]);
+                expected.extend_from_slice(b"new");
+                copied = pair[1];
+                changes.push(pair[0]..pair[1]);
+            }
+            expected.extend_from_slice(&text[copied..]);
+            if backwards {
+                changes.reverse();
+            }
+            let mut edits = Edits::default();
+            for span in changes {
+                edits.replace(span, "new");
+            }
+            assert_eq!(edits.apply(&text).unwrap(), expected);
         }
 
         #[test]

@@ -86,3 +86,141 @@ fn what_is_kept_is_bounded() {
     watch.feed(b"\",\"result\":{}}");
     assert_eq!(watch.end(), Ended { id: None, error: None, result: Some(Outcome::default()) });
 }
+
+#[test]
+fn what_is_escaped_is_read_as_another_parser_reads_it() {
+    check(
+        r#"{"i\u0064":"a\"\u0062é","result":{"resultTyp\u0065":"input\u005frequired","isErro\u0072":true}}"#,
+        &Ended {
+            id: id(r#""a\"\u0062é""#),
+            error: None,
+            result: Some(Outcome {
+                is_error: true,
+                result_type: Some("input_required".to_owned()),
+            }),
+        },
+    );
+}
+
+#[test]
+fn what_stands_elsewhere_is_not_taken_for_the_result() {
+    let done = Some(Outcome { is_error: false, result_type: Some("complete".to_owned()) });
+    let expected = Ended { id: None, error: None, result: done };
+    check(r#"{"result":{"resultType":"complete"},"x":["task","isError",true]}"#, &expected);
+    check(
+        r#"{"result":{"resultType":"complete","isError":"true"}}{"error":{"code":1}}"#,
+        &expected,
+    );
+    let result = Some(Outcome::default());
+    check(
+        r#"{"error":null,"result":["x","isError",true,"resultType","task"]}"#,
+        &Ended { id: None, error: None, result },
+    );
+    check(r#"{"error":"a text"}"#, &Ended { id: None, error: Some(None), result: None });
+    for text in [r#"[{"id":1,"result":{}}]"#, r#"["id",1,"error",{}]"#, r#" "id" "#, "true", "12"] {
+        check(text, &Ended::default());
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
+    use serde_json::Value;
+
+    use super::{Ended, Outcome, Watch};
+    use crate::json::random;
+
+    fn watched(text: &[u8], cuts: &[prop::sample::Index]) -> Ended {
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let mut watch = Watch::default();
+        for pair in at.windows(2) {
+            watch.feed(&text[pair[0]..pair[1]]);
+        }
+        watch.end()
+    }
+
+    fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+        prop::collection::vec(any::<prop::sample::Index>(), 0..8)
+    }
+
+    /// Members with these names, each at most once, in any order.
+    fn members(
+        names: &'static [&'static str],
+        value: impl Strategy<Value = String>,
+    ) -> impl Strategy<Value = String> {
+        let values = prop::collection::vec(value, names.len());
+        let names = prop::sample::subsequence(names, 0..=names.len()).prop_shuffle();
+        (names, values, prop::sample::select(vec!["", " ", "\n\t"])).prop_map(
+            |(names, values, space)| {
+                let members: Vec<_> = names
+                    .iter()
+                    .zip(values)
+                    .map(|(name, value)| format!("{space}\"{name}\"{space}:{space}{value}{space}"))
+                    .collect();
+                format!("{{{}}}", members.join(","))
+            },
+        )
+    }
+
+    fn response() -> impl Strategy<Value = String> {
+        let inner = prop_oneof![
+            Just("true".to_owned()),
+            Just("\"input_required\"".to_owned()),
+            Just("\"\\u0074ask\"".to_owned()),
+            any::<i32>().prop_map(|number| number.to_string()),
+            random::json(),
+        ];
+        let body = members(&["isError", "resultTyp\\u0065", "code", "content", "message"], inner);
+        let outer = prop_oneof![4 => body, 1 => Just("null".to_owned()), 1 => random::json()];
+        members(&["jsonrpc", "id", "r\\u0065sult", "error", "method", "params"], outer)
+    }
+
+    fn expected(text: &str) -> Ended {
+        let tree: Value = serde_json::from_str(text).unwrap();
+        let short =
+            |text: &Value| text.as_str().filter(|_| text.to_string().len() < 40).map(str::to_owned);
+        Ended {
+            id: None,
+            error: tree
+                .get("error")
+                .filter(|error| !error.is_null())
+                .map(|error| error.get("code").and_then(Value::as_i64)),
+            result: tree.get("result").map(|result| Outcome {
+                is_error: result.get("isError") == Some(&Value::Bool(true)),
+                result_type: result.get("resultType").and_then(short),
+            }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_response_is_watched_as_another_parser_reads_it(text in response(), cuts in cuts()) {
+            let mut seen = watched(text.as_bytes(), &cuts);
+            // Ids and long texts are bounded as they are written; their tests are above.
+            seen.id = None;
+            let bounded = |outcome: &mut Outcome| {
+                let long = |text: &String| Value::from(text.as_str()).to_string().len() >= 40;
+                if outcome.result_type.as_ref().is_some_and(long) {
+                    outcome.result_type = None;
+                }
+            };
+            seen.result.iter_mut().for_each(bounded);
+            assert_eq!(seen, expected(&text), "{text}");
+        }
+
+        #[test]
+        fn any_bytes_say_the_same_in_every_split(
+            text in response(),
+            at in any::<prop::sample::Index>(),
+            byte in prop::sample::select(b"{}[]\",:\\u0-1 \x00\xc3a".to_vec()),
+            cuts in cuts(),
+        ) {
+            let mut text = text.into_bytes();
+            let at = at.index(text.len());
+            text[at] = byte;
+            assert_eq!(watched(&text, &cuts), watched(&text, &[]));
+        }
+    }
+}

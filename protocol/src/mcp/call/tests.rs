@@ -13,7 +13,7 @@ const NAMES: [&str; 2] = ["attache_intent", "attache_prompt"];
 
 /// Strips the arguments of `params`; gives the document, and what was cut as it was written.
 fn stripped(params: &str) -> (String, Vec<String>) {
-    let value = parse(params.as_bytes(), 64).unwrap();
+    let value = parse(params.as_bytes(), 128).unwrap();
     let read = Params::read(Method::ToolsCall, Some(&value)).unwrap();
     let mut edits = Edits::default();
     let cut = read.arguments.map(|it| strip(&it, &NAMES, &mut edits)).unwrap_or_default();
@@ -102,4 +102,46 @@ fn initialize_names_its_client_and_version() {
     assert_eq!(read.asked_version.as_deref(), Some("2025-11-25"));
     assert_eq!(read.client.unwrap().name, "c");
     assert_eq!(read.version, None);
+}
+
+#[test]
+fn a_deep_argument_is_cut_whole() {
+    let deep = format!("{}1{}", "{\"a\":".repeat(60), "}".repeat(60));
+    let params = format!(r#"{{"name":"a","arguments":{{"attache_intent":{deep},"b":{deep}}}}}"#);
+    let (text, cut) = stripped(&params);
+    assert_eq!(text, format!(r#"{{"name":"a","arguments":{{"b":{deep}}}}}"#));
+    assert_eq!(cut, [deep]);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::proptest;
+    use serde_json::Value;
+
+    use super::{NAMES, stripped};
+    use crate::json::{parse, random};
+
+    proptest! {
+        #[test]
+        fn stripping_is_parsing_removing_and_serializing(
+            arguments in random::object(random::json()),
+            before in random::json(),
+            behind in random::json(),
+        ) {
+            let params = format!(r#"{{"a": {before} ,"arguments" :{arguments} , "name":"x","z":{behind}}}"#);
+            let (text, cut) = stripped(&params);
+            let mut theirs: Value = serde_json::from_str(&params).unwrap();
+            let map = theirs["arguments"].as_object_mut().unwrap();
+            let removed = NAMES.iter().filter(|name| map.remove(**name).is_some()).count();
+            assert_eq!(removed > 0, !cut.is_empty());
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), theirs);
+            if cut.is_empty() {
+                assert_eq!(text, params);
+            }
+            // What stands around the arguments keeps its bytes.
+            let span = parse(params.as_bytes(), 128).unwrap().first("arguments").unwrap().span();
+            assert!(text.starts_with(&params[..=span.start]));
+            assert!(text.ends_with(&params[span.end..]));
+        }
+    }
 }

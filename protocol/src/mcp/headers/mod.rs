@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thiserror::Error;
 
+use crate::mcp::method::Method;
+
 /// Revision of the message.
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// Session (legacy eras).
@@ -65,8 +67,11 @@ impl Mirrored<'_> {
         same(METHOD, self.method, said.method)?;
         match (self.name, said.name) {
             (header, Some(name)) => same(NAME, header, name),
-            (Some(_), None) => Err(Mismatch::Differs(NAME)),
-            (None, None) => Ok(()),
+            (Some(_), None) if Method::of(said.method).target().is_some() => {
+                Err(Mismatch::Differs(NAME))
+            }
+            // An extension may mirror a name that only its server knows where to find.
+            (_, None) => Ok(()),
         }
     }
 }

@@ -43,3 +43,40 @@ fn only_a_whole_sentinel_is_decoded() {
     assert_eq!(decode(b"=?base64?YQ==").as_deref(), Some("=?base64?YQ=="));
     assert_eq!(decode(b"=?base64?YQ?="), None);
 }
+
+#[test]
+fn a_name_that_a_method_of_an_extension_mirrors_is_the_servers_to_judge() {
+    let agree = |method: &'static str| {
+        let header = Mirrored {
+            version: Some(b"2026-07-28"),
+            method: Some(method.as_bytes()),
+            name: Some(b"x"),
+        };
+        header.agree(&Said { version: None, method, name: None })
+    };
+    assert_eq!(agree("com.example/get"), Ok(()));
+    assert_eq!(agree("tools/call"), Err(Mismatch::Differs(NAME)));
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use proptest::prelude::{any, proptest};
+
+    use super::decode;
+
+    proptest! {
+        #[test]
+        fn every_text_comes_out_of_its_sentinel(text in any::<String>()) {
+            let header = format!("=?base64?{}?=", STANDARD.encode(&text));
+            assert_eq!(decode(header.as_bytes()).as_deref(), Some(text.as_str()));
+        }
+
+        #[test]
+        fn no_bytes_decode_to_more_than_they_say(bytes in any::<Vec<u8>>()) {
+            if let Some(text) = decode(&bytes) {
+                assert!(bytes.is_ascii() && text.len() <= bytes.len());
+            }
+        }
+    }
+}
