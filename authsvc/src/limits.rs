@@ -68,16 +68,19 @@ impl Registrations {
         let checked = self.per_address.check_key(&network(address));
         checked
             .and_then(|()| self.in_all.check())
-            .map_err(|not_until| not_until.wait_time_from(self.ticks.now()).as_secs() + 1)
+            .map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
     }
+}
+
+/// Rounded up: who comes then is let in.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// An IPv6 subscriber has a /64 to draw addresses from.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)))
-        }
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,
     }
 }
@@ -129,7 +132,10 @@ mod tests {
     fn an_ipv6_subscriber_is_one_address() {
         let registrations = Registrations::new(Clock::stopped(0));
         for n in 0..60_u128 {
-            assert_eq!(registrations.admit(IpAddr::V6((0x2001_0db8_u128 << 96 | n).into())), Ok(()));
+            assert_eq!(
+                registrations.admit(IpAddr::V6((0x2001_0db8_u128 << 96 | n).into())),
+                Ok(())
+            );
         }
         assert!(registrations.admit("2001:db8::ffff".parse().unwrap()).is_err());
     }

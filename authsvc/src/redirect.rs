@@ -186,7 +186,10 @@ mod tests {
         ] {
             assert_eq!(verdict(uri), Err(expected), "{uri}");
         }
-        assert_eq!(verdict(&format!("https://e.example/{}", "x".repeat(1024))), Err(BadRedirectUri::TooLong));
+        assert_eq!(
+            verdict(&format!("https://e.example/{}", "x".repeat(1024))),
+            Err(BadRedirectUri::TooLong)
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -18,8 +18,11 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{
     authorization::{authorize, consent, login},
-    correlation, events,
+    correlation, discovery, events,
+    refusal::NotFound,
+    registration,
     state::App,
+    token,
 };
 
 /// Largest body of a public request, bytes.
@@ -32,9 +35,16 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the public reaches.
 pub fn public(app: App) -> Router {
     let table = Router::new()
+        .route("/.well-known/oauth-protected-resource", get(discovery::root_resource))
+        .route("/.well-known/oauth-protected-resource/{*path}", get(discovery::path_resource))
+        .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
+        .route("/.well-known/openid-configuration", get(discovery::authorization_server))
+        .route("/oauth/jwks.json", get(discovery::jwks))
+        .route("/oauth/register", post(registration::register))
         .route("/oauth/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth/login", get(login::get).post(login::post))
         .route("/oauth/consent", get(consent::get).post(consent::post))
+        .route("/oauth/token", post(token::token))
         .route("/live", get(live))
         .route("/ready", get(ready));
     finish(table, MAX_PUBLIC_BODY, app)
@@ -90,10 +100,8 @@ async fn require_secret(State(app): State<App>, request: Request, next: Next) ->
     no_store((StatusCode::UNAUTHORIZED, challenge, body))
 }
 
-async fn not_found() -> Response {
-    let body =
-        json!({ "error": "not_found", "error_description": "there is nothing at this path" });
-    no_store((StatusCode::NOT_FOUND, Json(body)))
+async fn not_found() -> NotFound {
+    NotFound
 }
 
 async fn method_not_allowed() -> Response {
@@ -115,4 +123,105 @@ fn no_store(answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        Router,
+        http::{StatusCode, header},
+        routing::get as on_get,
+    };
+
+    use super::finish;
+    use crate::testing::{Bench, SERVICE_SECRET, answer, form, get, json};
+
+    #[tokio::test]
+    async fn probes_answer_on_both_listeners_without_a_secret() {
+        let bench = Bench::new().await;
+        for path in ["/live", "/ready"] {
+            assert_eq!(bench.public(get(path)).await.status, StatusCode::OK);
+            assert_eq!(bench.internal(get(path)).await.status, StatusCode::OK);
+        }
+        bench.app.store.close().await;
+        assert_eq!(bench.internal(get("/live")).await.status, StatusCode::OK);
+        assert_eq!(bench.internal(get("/ready")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[tokio::test]
+    async fn s68_internal_paths_need_the_shared_secret() {
+        let bench = Bench::new().await;
+        let batch = serde_json::json!({ "events": [] });
+        for (authorization, expected) in [
+            (None, StatusCode::UNAUTHORIZED),
+            (Some("Bearer wrong".to_owned()), StatusCode::UNAUTHORIZED),
+            (Some(SERVICE_SECRET.to_owned()), StatusCode::UNAUTHORIZED),
+            (Some(format!("Bearer {SERVICE_SECRET}x")), StatusCode::UNAUTHORIZED),
+            (Some(format!("Bearer {SERVICE_SECRET}")), StatusCode::ACCEPTED),
+        ] {
+            let mut request = json("/internal/events", &batch);
+            if let Some(value) = &authorization {
+                request.headers_mut().insert(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            let answer = bench.internal(request).await;
+            assert_eq!(answer.status, expected, "{authorization:?}");
+        }
+        let mut request = json("/internal/events", &batch);
+        let value = format!("Bearer {SERVICE_SECRET}").parse().unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+        assert_eq!(bench.public(request).await.status, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn s61_other_methods_are_refused_in_json() {
+        let bench = Bench::new().await;
+        for path in ["/oauth/token", "/oauth/register"] {
+            let answer = bench.public(get(path)).await;
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+            assert_eq!(answer.json()["error"], "method_not_allowed");
+            assert_eq!(answer.header("allow"), "POST");
+        }
+    }
+
+    #[tokio::test]
+    async fn s66_a_body_over_64_kib_is_refused() {
+        let bench = Bench::new().await;
+        let long = "x".repeat(65_000);
+        let answer = bench.public(form("/oauth/token", &[("code", &long)])).await;
+        assert_eq!(answer.json()["error_description"], "client_id is missing");
+        let longer = "x".repeat(65_536);
+        let answer = bench.public(form("/oauth/token", &[("code", &longer)])).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(answer.json()["error"], "invalid_request");
+        let answer =
+            bench.public(json("/oauth/register", &serde_json::json!({ "x": longer }))).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn every_answer_carries_the_correlation_id_of_its_request() {
+        let bench = Bench::new().await;
+        let mut request = get("/live");
+        request.headers_mut().insert("x-request-id", "abc-123".parse().unwrap());
+        assert_eq!(bench.public(request).await.header("x-request-id"), "abc-123");
+        let mut request = get("/nothing");
+        request.headers_mut().insert("x-request-id", "a b\"c".parse().unwrap());
+        let answer = bench.public(request).await;
+        assert_eq!(answer.header("x-request-id").len(), 22);
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_request() {
+        let bench = Bench::new().await;
+        async fn panics() -> StatusCode {
+            panic!("on purpose")
+        }
+        let table = Router::new().route("/panic", on_get(panics));
+        let router = finish(table.route("/live", on_get(super::live)), 1, bench.app.clone());
+        let failed = answer(router.clone(), get("/panic")).await;
+        assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(failed.json()["error"], "server_error");
+        assert!(!failed.body.contains("on purpose"));
+        assert_eq!(answer(router, get("/live")).await.status, StatusCode::OK);
+    }
 }

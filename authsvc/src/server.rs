@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     address::Peer, clock::Clock, config::Config, events::delivery::Courier, random::Random, routes,
-    state::App,
+    state::App, sweep,
 };
 
 /// Connections of one listener at a time; more wait in the kernel's queue.
@@ -75,6 +75,7 @@ async fn work(app: &App, tasks: &TaskTracker, stop: &CancellationToken) -> anyho
         let courier = Courier::open(app.clone(), destination).await?;
         tasks.spawn(courier.run(stop.clone()));
     }
+    tasks.spawn(sweep::run(app.clone(), stop.clone()));
     Ok(())
 }
 

@@ -120,7 +120,8 @@ pub(crate) fn json(path: &str, body: &serde_json::Value) -> Request<Body> {
         .unwrap()
 }
 
-async fn answer(router: Router, request: Request<Body>) -> Answer {
+/// One request to a router.
+pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
     let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();

@@ -170,8 +170,12 @@ impl Signer {
 
     fn public_key(&self) -> Result<PublicKey, KeyError> {
         match self {
-            Self::EdDsa(key) => describe(&JsonWebKey::from(&key.to_verifying_key()), self.algorithm()),
-            Self::Es256(key) => describe(&JsonWebKey::from(&key.to_verifying_key()), self.algorithm()),
+            Self::EdDsa(key) => {
+                describe(&JsonWebKey::from(&key.to_verifying_key()), self.algorithm())
+            }
+            Self::Es256(key) => {
+                describe(&JsonWebKey::from(&key.to_verifying_key()), self.algorithm())
+            }
         }
     }
 }
@@ -212,7 +216,8 @@ fn generate(signing: Signing, random: &Random) -> Result<SigningKey, KeyError> {
 }
 
 fn es256(bytes: &[u8]) -> Option<<Es256 as Algorithm>::SigningKey> {
-    <<Es256 as Algorithm>::SigningKey as jwt_compact::alg::SigningKey<Es256>>::from_slice(bytes).ok()
+    <<Es256 as Algorithm>::SigningKey as jwt_compact::alg::SigningKey<Es256>>::from_slice(bytes)
+        .ok()
 }
 
 fn signs(key: &SigningKey, algorithm: &str) -> bool {

@@ -53,7 +53,10 @@ async fn s24_another_library_verifies_what_we_sign() {
         assert_eq!(header.typ.as_deref(), Some("at+jwt"));
         assert_eq!(header.kid.as_deref(), published["keys"][0]["kid"].as_str());
         assert_eq!(claims["aud"], RESOURCE);
-        assert_eq!((&claims["iat"], &claims["exp"]), (&4_000_000_000_i64.into(), &4_000_003_600_i64.into()));
+        assert_eq!(
+            (&claims["iat"], &claims["exp"]),
+            (&4_000_000_000_i64.into(), &4_000_003_600_i64.into())
+        );
         assert!(claims.get("nbf").is_none() && claims.get("email").is_none());
     }
 }
@@ -61,9 +64,8 @@ async fn s24_another_library_verifies_what_we_sign() {
 #[tokio::test]
 async fn a_key_outlives_a_restart_and_a_change_of_algorithm_adds_one() {
     let bench = bench(Signing::EdDsa).await;
-    let open = async |signing| {
-        Keys::open(&bench.app.store, signing, &bench.app.random, 0).await.unwrap()
-    };
+    let open =
+        async |signing| Keys::open(&bench.app.store, signing, &bench.app.random, 0).await.unwrap();
     assert_eq!(open(Signing::EdDsa).await.jwks().keys, bench.app.keys.jwks().keys);
     let keys = open(Signing::Es256).await;
     assert_eq!(keys.jwks().keys.len(), 2);

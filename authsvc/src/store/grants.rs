@@ -88,7 +88,8 @@ impl Store {
         };
         match judge(&presented) {
             Verdict::Rotate(next) => {
-                insert(&mut transaction, &presented.grant_id, &next.refresh, next.expires_at).await?;
+                insert(&mut transaction, &presented.grant_id, &next.refresh, next.expires_at)
+                    .await?;
                 touch_client(&mut transaction, &presented.granted.client_id, now).await?;
                 transaction.commit().await?;
                 Ok(Rotation::Rotated(presented.granted))

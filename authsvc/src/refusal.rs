@@ -1,0 +1,144 @@
+//! Every way to say no at an OAuth endpoint that answers in JSON: status, code and text in one table
+//! (RFC 6749 section 5.2, RFC 7591 section 3.2.2, RFC 8707 section 2).
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+use thiserror::Error;
+
+use crate::{authorization::parameters::BadParameter, redirect::BadRedirectUri, store};
+
+/// Neither tokens nor errors are kept by anyone (RFC 6749 section 5.1).
+pub const NO_STORE: [(HeaderName, HeaderValue); 2] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::PRAGMA, HeaderValue::from_static("no-cache")),
+];
+
+/// There is nothing here.
+#[derive(Clone, Copy, Debug)]
+pub struct NotFound;
+
+/// Why a request is refused. The texts are for the developer of the client: ASCII without quotes.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// Something is missing, repeated or malformed.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The body is larger than it may be.
+    #[error("the body is larger than 64 KiB")]
+    TooLarge,
+    /// The client is not known, or did not show that it is what it claims.
+    #[error("{0}")]
+    InvalidClient(&'static str, ShownBy),
+    /// The code or refresh token is dead, or not this client's.
+    #[error("{0}")]
+    InvalidGrant(&'static str),
+    /// Another grant than we know.
+    #[error("grant_type must be authorization_code or refresh_token")]
+    UnsupportedGrantType,
+    /// More than was granted.
+    #[error("scope goes beyond what was granted")]
+    InvalidScope,
+    /// A resource that is not ours or was not granted.
+    #[error("{0}")]
+    InvalidTarget(String),
+    /// A redirect URI that may not be registered.
+    #[error("{0}")]
+    InvalidRedirectUri(BadRedirectUri),
+    /// Metadata that cannot be registered.
+    #[error("{0}")]
+    InvalidClientMetadata(String),
+    /// Too many from here, or from everywhere.
+    #[error("too many registrations, try again in {retry_after} seconds")]
+    TooMany {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// It is our fault.
+    #[error("something went wrong here, try again")]
+    Internal,
+}
+
+/// How a client tried to show who it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ShownBy {
+    /// The `Authorization` header: the answer carries a challenge.
+    Header,
+    /// The form.
+    Form,
+}
+
+impl Refusal {
+    /// With a text that says what is wrong.
+    #[must_use]
+    pub fn invalid_request(text: &str) -> Self {
+        Self::InvalidRequest(text.to_owned())
+    }
+
+    /// Status and `error`.
+    const fn row(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
+            Self::InvalidClient(..) => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::InvalidTarget(_) => (StatusCode::BAD_REQUEST, "invalid_target"),
+            Self::InvalidRedirectUri(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),
+            Self::InvalidClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
+            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        }
+    }
+}
+
+impl From<BadParameter> for Refusal {
+    fn from(bad: BadParameter) -> Self {
+        Self::InvalidRequest(bad.to_string())
+    }
+}
+
+impl From<BadRedirectUri> for Refusal {
+    fn from(bad: BadRedirectUri) -> Self {
+        Self::InvalidRedirectUri(bad)
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::Internal
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code) = self.row();
+        tracing::info!(error = code, reason = %self, "refused");
+        let body = json!({ "error": code, "error_description": self.to_string() });
+        let mut response = (status, NO_STORE, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Self::InvalidClient(_, ShownBy::Header) = self {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"attache\", charset=\"UTF-8\""),
+            );
+        }
+        if let Self::TooMany { retry_after } = self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+        }
+        response
+    }
+}
+
+impl IntoResponse for NotFound {
+    fn into_response(self) -> Response {
+        let text = "there is nothing at this path";
+        let body = json!({ "error": "not_found", "error_description": text });
+        (StatusCode::NOT_FOUND, NO_STORE, Json(body)).into_response()
+    }
+}

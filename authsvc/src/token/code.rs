@@ -1,0 +1,109 @@
+//! A code becomes tokens (RFC 6749 section 4.1.3), once.
+
+use axum::response::Response;
+
+use super::{MAX_SECRET, MAX_VALUE, audience, client::Caller, issue, pkce};
+use crate::{
+    authorization::parameters::Parameters,
+    config::Authorization,
+    refusal::Refusal,
+    state::App,
+    store::{
+        self,
+        codes::{Code, Redemption},
+        grants::NewGrant,
+    },
+    users,
+};
+
+/// What a token request says of the authorization request that it follows.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    /// Who asks, authenticated.
+    pub client_id: &'a str,
+    /// `redirect_uri`.
+    pub redirect_uri: Option<&'a str>,
+    /// `code_verifier`.
+    pub verifier: Option<&'a str>,
+}
+
+/// Whether the code may be used so. A code that fails here is used up: whoever sends it with another client's id
+/// or without the verifier has come by it in a way that was not meant.
+///
+/// # Errors
+/// `invalid_grant`, with the reason.
+pub fn check(code: &Code, claim: &Claim<'_>, now: i64) -> Result<(), Refusal> {
+    if now >= code.expires_at {
+        return Err(Refusal::InvalidGrant("the code has expired"));
+    }
+    if claim.client_id != code.granted.client_id {
+        return Err(Refusal::InvalidGrant("the code was issued to another client"));
+    }
+    let same_redirect = match claim.redirect_uri {
+        Some(uri) => uri == code.redirect_uri,
+        None => !code.redirect_uri_sent,
+    };
+    if !same_redirect {
+        let text = "redirect_uri is not that of the authorization request";
+        return Err(Refusal::InvalidGrant(text));
+    }
+    match claim.verifier {
+        Some(verifier) if pkce::verify(&code.code_challenge, verifier) => Ok(()),
+        Some(_) => Err(Refusal::InvalidGrant("code_verifier does not match the code_challenge")),
+        None => Err(Refusal::InvalidGrant("code_verifier is missing")),
+    }
+}
+
+/// Redeems the code of a token request.
+///
+/// # Errors
+/// The [`Refusal`] that the client gets.
+pub async fn redeem(app: &App, caller: &Caller, form: &Parameters) -> Result<Response, Refusal> {
+    let code = form.text("code", MAX_SECRET)?;
+    let code = code.ok_or_else(|| Refusal::invalid_request("code is missing"))?;
+    let claim = Claim {
+        client_id: caller.id(),
+        redirect_uri: form.text("redirect_uri", MAX_VALUE)?,
+        verifier: form.text("code_verifier", MAX_SECRET)?,
+    };
+    let asked = form.texts("resource", MAX_VALUE)?;
+
+    let now = app.clock.now_unix();
+    let refresh = app.random.token();
+    let new = begin(app, &refresh, now);
+    let mut resources = Vec::new();
+    let examine = |code: &Code| {
+        check(code, &claim, now)?;
+        if users::by_sub(&app.config, &code.granted.sub).is_none() {
+            return Err(Refusal::InvalidGrant("the user is gone"));
+        }
+        resources = audience(&app.config, &code.granted.resources, &asked)?;
+        Ok(new)
+    };
+    match app.store.redeem_code(&store::digest(code), now, examine).await? {
+        Redemption::Granted(granted) => {
+            let scope = granted.scope.clone();
+            issue::issue(app, &granted, issue::Portion { resources, scope }, refresh)
+        }
+        Redemption::Refused(refusal) => Err(refusal),
+        Redemption::Replayed => {
+            tracing::warn!(
+                client_id = claim.client_id,
+                "a code was used twice, what was issued from it has ended"
+            );
+            Err(Refusal::InvalidGrant("the code was used before"))
+        }
+        Redemption::Unknown => Err(Refusal::InvalidGrant("the code is not known")),
+    }
+}
+
+fn begin(app: &App, refresh: &str, now: i64) -> NewGrant {
+    let Authorization::Embedded(embedded) = &app.config.authorization;
+    let expires_at = issue::after(now, embedded.refresh_token_absolute);
+    NewGrant {
+        id: app.random.id(),
+        refresh: store::digest(refresh),
+        refresh_expires_at: issue::after(now, embedded.refresh_token_idle).min(expires_at),
+        expires_at,
+    }
+}

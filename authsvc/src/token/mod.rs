@@ -1,0 +1,100 @@
+//! `POST /oauth/token`: a code or a refresh token becomes an access token (RFC 6749 sections 4.1.3 and 6).
+//!
+//! In the order of the flow: the form is read here, [`client`] says who asks, [`code`] or [`refresh`] whether what
+//! they bring is good, [`issue`] signs. What is decided is pure; the store carries it out in one transaction.
+
+pub mod client;
+pub mod code;
+pub mod issue;
+pub mod pkce;
+pub mod refresh;
+
+use axum::{
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::Response,
+};
+
+use crate::{
+    authorization::{
+        parameters::Parameters,
+        resource::{self, InvalidTarget},
+    },
+    config::Config,
+    refusal::Refusal,
+    state::App,
+};
+
+/// Limit of codes, tokens, secrets and verifiers, bytes; ours are 43.
+const MAX_SECRET: usize = 512;
+/// Limit of every other parameter, bytes.
+const MAX_VALUE: usize = 2048;
+
+/// Answers a token request.
+///
+/// # Errors
+/// The [`Refusal`] that the client gets.
+pub async fn token(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let form = read(&uri, &headers, body)?;
+    let caller = client::authenticate(&app, &headers, &form).await?;
+    match form.text("grant_type", MAX_VALUE)? {
+        Some("authorization_code") => code::redeem(&app, &caller, &form).await,
+        Some("refresh_token") => refresh::rotate(&app, &caller, &form).await,
+        Some(_) => Err(Refusal::UnsupportedGrantType),
+        None => Err(Refusal::invalid_request("grant_type is missing")),
+    }
+}
+
+/// A form, and nothing in the query: what is in a URL ends in logs (RFC 9700 section 4.3).
+fn read(
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Parameters, Refusal> {
+    if uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(Refusal::invalid_request("parameters belong in the body, not in the query"));
+    }
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = text.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let text = "the body must be application/x-www-form-urlencoded";
+        return Err(Refusal::invalid_request(text));
+    }
+    body.map_or_else(
+        |rejection| Err(refuse_body(&rejection)),
+        |bytes| Ok(Parameters::parse(&bytes)),
+    )
+}
+
+/// Why a body was not read.
+pub(crate) fn refuse_body(rejection: &BytesRejection) -> Refusal {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        _ => Refusal::invalid_request("the body cannot be read"),
+    }
+}
+
+/// The resources that the access token is for: those asked for, all of which must have been granted, or else all
+/// that were (RFC 8707 section 2.2).
+fn audience(config: &Config, granted: &[String], asked: &[String]) -> Result<Vec<String>, Refusal> {
+    if asked.is_empty() {
+        return Ok(granted.to_vec());
+    }
+    let servers = resource::resolve(config, asked)
+        .map_err(|invalid: InvalidTarget| Refusal::InvalidTarget(invalid.to_string()))?;
+    let uris: Vec<String> = servers.iter().map(|server| resource::uri(config, server)).collect();
+    if uris.iter().all(|uri| granted.contains(uri)) {
+        Ok(uris)
+    } else {
+        Err(Refusal::InvalidTarget("resource was not granted".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

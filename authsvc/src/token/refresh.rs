@@ -1,0 +1,147 @@
+//! Refresh tokens rotate (RFC 9700 section 4.14.2): each use makes a successor, and a token that was used before
+//! means that two parties have it, so the family ends.
+//!
+//! But answers get lost, and one program may run several times with one store of tokens. So for a grace time after
+//! its first use a token still gets live ones: each a successor of its own, all in the family.
+
+use std::time::Duration;
+
+use axum::response::Response;
+
+use super::{MAX_SECRET, MAX_VALUE, audience, client::Caller, issue};
+use crate::{
+    authorization::parameters::Parameters,
+    config::{Authorization, Config},
+    discovery,
+    refusal::Refusal,
+    state::App,
+    store::{
+        self,
+        codes::Granted,
+        grants::{Presented, Rotation, Successor, Verdict},
+    },
+    users,
+};
+
+/// Uses of one token within the grace; more is a loop, not a lost answer.
+const MAX_USES: i64 = 32;
+
+/// What a refresh token is worth.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Worth {
+    /// A successor.
+    Good,
+    /// Nothing, for this reason.
+    Dead(&'static str),
+    /// It was used before, beyond the grace.
+    Stolen,
+}
+
+/// Judges a token that `client_id` presents.
+#[must_use]
+pub fn judge(presented: &Presented, client_id: &str, now_ms: i64, grace: Duration) -> Worth {
+    let now = now_ms.div_euclid(1000);
+    if presented.granted.client_id != client_id {
+        return Worth::Dead("the refresh token was issued to another client");
+    }
+    if presented.family_ended_at.is_some() {
+        return Worth::Dead("the grant was revoked");
+    }
+    if now >= presented.family_expires_at {
+        return Worth::Dead("the grant has expired");
+    }
+    if presented.uses <= 1 {
+        let expired = now >= presented.expires_at;
+        return if expired { Worth::Dead("the refresh token has expired") } else { Worth::Good };
+    }
+    let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+    if now_ms.saturating_sub(presented.first_used_ms) > grace_ms {
+        return Worth::Stolen;
+    }
+    if presented.uses > MAX_USES {
+        return Worth::Dead("the refresh token was used too often");
+    }
+    Worth::Good
+}
+
+/// Rotates the refresh token of a token request.
+///
+/// # Errors
+/// The [`Refusal`] that the client gets.
+pub async fn rotate(app: &App, caller: &Caller, form: &Parameters) -> Result<Response, Refusal> {
+    let token = form.text("refresh_token", MAX_SECRET)?;
+    let token = token.ok_or_else(|| Refusal::invalid_request("refresh_token is missing"))?;
+    let scope = form.text("scope", MAX_VALUE)?;
+    let resources = form.texts("resource", MAX_VALUE)?;
+
+    let Authorization::Embedded(embedded) = &app.config.authorization;
+    let now_ms = app.clock.now_ms();
+    let next = app.random.token();
+    let mut portion = issue::Portion { resources: Vec::new(), scope: String::new() };
+    let decide = |presented: &Presented| {
+        match judge(presented, caller.id(), now_ms, embedded.refresh_grace) {
+            Worth::Good => {}
+            Worth::Dead(reason) => return Verdict::Refuse(Refusal::InvalidGrant(reason)),
+            Worth::Stolen => {
+                tracing::warn!(
+                    client_id = caller.id(),
+                    "a refresh token came again, its family ends"
+                );
+                let reason = "the refresh token was used before";
+                return Verdict::EndFamily(Refusal::InvalidGrant(reason));
+            }
+        }
+        match self::portion(&app.config, &presented.granted, scope, &resources) {
+            Ok(granted) => portion = granted,
+            Err(refusal) => return Verdict::Refuse(refusal),
+        }
+        let idle = issue::after(now_ms.div_euclid(1000), embedded.refresh_token_idle);
+        let expires_at = idle.min(presented.family_expires_at);
+        Verdict::Rotate(Successor { refresh: store::digest(&next), expires_at })
+    };
+    match app.store.rotate(&store::digest(token), now_ms, decide).await? {
+        Rotation::Rotated(granted) => issue::issue(app, &as_of_now(app, granted), portion, next),
+        Rotation::Refused(refusal) => Err(refusal),
+        Rotation::Unknown => Err(Refusal::InvalidGrant("the refresh token is not known")),
+    }
+}
+
+/// What the access token will carry: as much as was granted, or less.
+fn portion(
+    config: &Config,
+    granted: &Granted,
+    scope: Option<&str>,
+    resources: &[String],
+) -> Result<issue::Portion, Refusal> {
+    if users::by_sub(config, &granted.sub).is_none() {
+        return Err(Refusal::InvalidGrant("the user is gone"));
+    }
+    let resources = audience(config, &granted.resources, resources)?;
+    let scope =
+        scope.map_or_else(|| Ok(granted.scope.clone()), |asked| narrow(config, granted, asked))?;
+    Ok(issue::Portion { resources, scope })
+}
+
+/// Fewer scopes, never more (RFC 6749 section 6). Those that nobody here knows are dropped, as they were when they
+/// were first asked for.
+fn narrow(config: &Config, granted: &Granted, asked: &str) -> Result<String, Refusal> {
+    let has = |scope: &&str| granted.scope.split(' ').any(|one| one == *scope);
+    let known = discovery::scopes(config);
+    let asked = asked.split(' ').filter(|one| known.iter().any(|scope| scope == one) || has(one));
+    let (kept, beyond): (Vec<&str>, Vec<&str>) = asked.partition(has);
+    if kept.is_empty() || !beyond.is_empty() {
+        return Err(Refusal::InvalidScope);
+    }
+    Ok(kept.join(" "))
+}
+
+/// The user as configured today: groups change, tokens follow.
+fn as_of_now(app: &App, granted: Granted) -> Granted {
+    match users::by_sub(&app.config, &granted.sub) {
+        Some(member) => {
+            let login = member.login(granted.auth_time);
+            Granted { email: login.email, groups: login.groups, ..granted }
+        }
+        None => granted,
+    }
+}
