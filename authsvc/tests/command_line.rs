@@ -1,0 +1,117 @@
+//! What a person sees of `authsvc` on the command line.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+fn authsvc(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_authsvc"));
+    command.args(arguments).current_dir(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| unstartable(&error));
+    if let Some(mut stdin) = child.stdin.take() {
+        // It may end without reading.
+        drop(stdin.write_all(input.as_bytes()));
+    }
+    child.wait_with_output().unwrap_or_else(|error| unstartable(&error))
+}
+
+#[expect(clippy::panic, reason = "a test cannot go on without the program")]
+fn unstartable(error: &std::io::Error) -> ! {
+    panic!("authsvc does not run: {error}")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_first_configuration_is_written_checked_and_rendered() {
+    let folder = tempfile::tempdir().unwrap();
+    let written =
+        authsvc(folder.path(), &["init", "--server", "weather=http://127.0.0.1:3001/mcp"], "");
+    assert_eq!(written.status.code(), Some(0), "{}", err(&written));
+    let mode =
+        |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("attache.yaml"), 0o600);
+
+    let checked = authsvc(folder.path(), &["check"], "");
+    assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
+    assert!(out(&checked).starts_with("attache.yaml: ok\n"), "{}", out(&checked));
+    assert!(out(&checked).contains("http://localhost:8080/weather/mcp"), "{}", out(&checked));
+    assert!(err(&checked).contains("there is no filter at"), "{}", err(&checked));
+
+    let printed = authsvc(folder.path(), &["render", "envoy"], "");
+    let kept = authsvc(folder.path(), &["render", "envoy", "-o", "envoy.yaml"], "");
+    assert_eq!((printed.status.code(), kept.status.code()), (Some(0), Some(0)), "{}", err(&kept));
+    assert_eq!(fs::read_to_string(folder.path().join("envoy.yaml")).unwrap(), out(&printed));
+    assert_eq!(mode("envoy.yaml"), 0o600);
+
+    let again = authsvc(folder.path(), &["init"], "");
+    assert_eq!(again.status.code(), Some(2));
+    assert!(err(&again).contains("attache.yaml is already there"), "{}", err(&again));
+}
+
+#[test]
+fn every_mistake_is_told_and_the_exit_code_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("wrong.yaml"), "public_url: http://example.com\nserver: []\n")
+        .unwrap();
+    for command in [
+        &["check", "-c", "wrong.yaml"][..],
+        &["serve", "-c", "wrong.yaml"],
+        &["render", "envoy", "-c", "wrong.yaml"],
+    ] {
+        let refused = authsvc(folder.path(), command, "");
+        assert_eq!(refused.status.code(), Some(2), "{command:?}");
+        let told = err(&refused);
+        assert!(
+            told.contains(
+                "wrong.yaml:1: public_url is \"http://example.com\": http is for loopback only"
+            ),
+            "{told}"
+        );
+        assert!(
+            told.contains("wrong.yaml:2: server: unknown key, did you mean `servers`?"),
+            "{told}"
+        );
+        assert!(told.contains("wrong.yaml:1: servers: missing"), "{told}");
+        assert_eq!(out(&refused), "");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = authsvc(folder.path(), &["check"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(err(&refused).starts_with("attache.yaml: cannot be read: "), "{}", err(&refused));
+}
+
+#[test]
+fn a_password_from_a_pipe_becomes_a_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let hashed = authsvc(folder.path(), &["user", "hash"], "correct horse battery staple\n");
+    assert_eq!(hashed.status.code(), Some(0), "{}", err(&hashed));
+    assert!(out(&hashed).starts_with("$argon2id$v=19$"), "{}", out(&hashed));
+    let short = authsvc(folder.path(), &["user", "hash"], "short\n");
+    assert_eq!(short.status.code(), Some(2));
+    assert_eq!(err(&short), "authsvc: a password has at least 8 characters, this has 5\n");
+}
+
+#[test]
+fn a_failure_that_is_no_mistake_has_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(authsvc(folder.path(), &["init"], "").status.code(), Some(0));
+    let refused = authsvc(folder.path(), &["render", "envoy", "-o", "/dev/null/x"], "");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).starts_with("authsvc: cannot write /dev/null/x"), "{}", err(&refused));
+}
