@@ -1,38 +1,31 @@
-//! Skeleton that loads.
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, ContextType, LogLevel};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! The proxy-wasm filter: Envoy's callbacks in, Envoy's host calls out. Nothing is decided here; that is
+//! `attache-gateway`.
+//!
+//! - `root`: the root context of a worker: configuration, keys, events on their way out
+//! - `http`: one stream
+//! - `worker`: what they share
+//! - `host`: the only file that calls Envoy
+//! - `random`: random bits from the host
+//!
+//! A filter must not trap: a trap takes down every stream of its worker. Every callback is wrapped in
+//! `catch_unwind`, which works in Envoy's V8 when the module is built like this:
+//!
+//! ```text
+//! RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C panic=unwind" cargo build --release -p attache-filter \
+//!     --target wasm32-unknown-unknown -Zbuild-std=std,panic_unwind
+//! ```
+//!
+//! Envoy must be told `allow_on_headers_stop_iteration: true`: headers wait for the body.
+
+mod host;
+mod http;
+mod random;
+mod root;
+mod worker;
+
+use proxy_wasm::{traits::RootContext, types::LogLevel};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(Root) });
+    proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(root::Root::new(id)) });
 }}
-
-struct Root;
-impl Context for Root {}
-impl RootContext for Root {
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http))
-    }
-}
-struct Http;
-impl Context for Http {}
-impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        match catch_unwind(AssertUnwindSafe(|| {
-            let h = self.get_http_request_header("x-panic");
-            if h.is_some() {
-                panic!("asked to")
-            }
-        })) {
-            Ok(()) => Action::Continue,
-            Err(_) => {
-                self.send_http_response(500, vec![], Some(b"caught\n"));
-                Action::Pause
-            }
-        }
-    }
-}

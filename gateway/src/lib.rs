@@ -1,1 +1,21 @@
-//! Skeleton.
+//! What the filter decides: facts in, effects out. No I/O, no clock, no randomness, no host.
+//!
+//! One HTTP exchange flows through, in this order:
+//!
+//! 1. [`config`]: the plugin configuration, compiled once; finds the endpoint of a path
+//! 2. [`exchange`]: the conductor; the only file that knows the order of the steps
+//! 3. [`request`]: headers, token, message, rewrite; each step takes the proof of the step before
+//! 4. [`response`]: what becomes of the answer's bytes, and what is learned from them
+//! 5. [`refusal`]: every way to say no, in one table
+//!
+//! Beside it: [`keys`] (the issuer's signing keys, and when to ask again), [`outbox`] (events on their way out),
+//! [`event_id`] (their identities).
+
+pub mod config;
+pub mod event_id;
+pub mod exchange;
+pub mod keys;
+pub mod outbox;
+pub mod refusal;
+pub mod request;
+pub mod response;

@@ -1,0 +1,149 @@
+//! What a configuration must fulfil beyond its types.
+
+use attache_protocol::{
+    json::MAX_DEPTH,
+    plugin::{Endpoint, Events, Jwks, Limits, Plugin, Target},
+};
+
+use super::ConfigError;
+
+type Checked = Result<(), ConfigError>;
+
+pub(super) fn error(path: String, value: &str, wish: &'static str) -> ConfigError {
+    ConfigError::Value { path, value: format!("`{value}`"), wish }
+}
+
+pub(super) fn plugin(plugin: &Plugin) -> Checked {
+    url("public_url".to_owned(), &plugin.public_url)?;
+    if plugin.public_url.ends_with('/') {
+        return Err(error(
+            "public_url".to_owned(),
+            &plugin.public_url,
+            "ends in a slash; write the origin alone",
+        ));
+    }
+    url("issuer".to_owned(), &plugin.issuer)?;
+    jwks(&plugin.jwks)?;
+    events(&plugin.events)?;
+    limits(&plugin.limits)?;
+    if plugin.endpoints.is_empty() {
+        return Err(error("endpoints".to_owned(), "[]", "is empty; configure a server"));
+    }
+    Ok(())
+}
+
+fn jwks(jwks: &Jwks) -> Checked {
+    target("jwks.target", &jwks.target)?;
+    positive("jwks.refresh_seconds", jwks.refresh_seconds)?;
+    positive("jwks.unknown_kid_seconds", jwks.unknown_kid_seconds)?;
+    if jwks.stale_seconds < jwks.refresh_seconds {
+        return Err(error(
+            "jwks.stale_seconds".to_owned(),
+            &jwks.stale_seconds.to_string(),
+            "is less than `jwks.refresh_seconds`; keys must outlive their refresh",
+        ));
+    }
+    Ok(())
+}
+
+fn events(events: &Events) -> Checked {
+    target("events.target", &events.target)?;
+    let secret = events.secret.reveal();
+    if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(error(
+            "events.secret".to_owned(),
+            "[redacted]",
+            "must be one or more visible ASCII characters",
+        ));
+    }
+    positive("events.max_events", events.max_events as u64)?;
+    positive("events.max_bytes", events.max_bytes as u64)?;
+    positive("events.batch", events.batch as u64)?;
+    positive("events.flush_ms", events.flush_ms)
+}
+
+fn limits(limits: &Limits) -> Checked {
+    positive("limits.max_body", limits.max_body as u64)?;
+    positive("limits.max_list", limits.max_list as u64)?;
+    positive("limits.max_depth", limits.max_depth as u64)?;
+    if limits.max_depth > MAX_DEPTH {
+        return Err(error(
+            "limits.max_depth".to_owned(),
+            &limits.max_depth.to_string(),
+            "is deeper than any message needs; use 128 or less",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn endpoint(at: usize, endpoint: &Endpoint) -> Checked {
+    let field = |name: &str| format!("endpoints[{at}].{name}");
+    let path = &endpoint.path;
+    let clean = path.starts_with('/')
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+    if !clean {
+        return Err(error(
+            field("path"),
+            path,
+            "must begin with `/` and have no query, fragment or space",
+        ));
+    }
+    if endpoint.server.is_empty() {
+        return Err(error(field("server"), "", "is empty; name the server"));
+    }
+    url(field("resource"), &endpoint.resource)?;
+    url(field("resource_metadata"), &endpoint.resource_metadata)?;
+    for (index, scope) in endpoint.scopes.iter().enumerate() {
+        // RFC 6749 section 3.3, `scope-token`.
+        let token = !scope.is_empty()
+            && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+        if !token {
+            return Err(error(
+                field(&format!("scopes[{index}]")),
+                scope,
+                "must be visible ASCII without spaces, quotes or backslashes",
+            ));
+        }
+    }
+    let arguments = &endpoint.analytics.arguments;
+    for (index, argument) in arguments.iter().enumerate() {
+        if arguments.iter().take(index).any(|before| before == argument) {
+            return Err(error(
+                field(&format!("analytics.arguments[{index}]")),
+                argument.property(),
+                "is listed twice; list it once",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn target(path: &str, target: &Target) -> Checked {
+    if target.cluster.is_empty() {
+        return Err(error(format!("{path}.cluster"), "", "is empty; name an Envoy cluster"));
+    }
+    if target.authority.is_empty() {
+        return Err(error(format!("{path}.authority"), "", "is empty; write host and port"));
+    }
+    if !target.path.starts_with('/') {
+        return Err(error(format!("{path}.path"), &target.path, "must begin with `/`"));
+    }
+    positive(&format!("{path}.timeout_ms"), target.timeout_ms)
+}
+
+fn url(path: String, url: &str) -> Checked {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let clean = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        && url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+    if clean {
+        return Ok(());
+    }
+    Err(error(path, url, "must be an absolute http or https URL in ASCII"))
+}
+
+fn positive(path: &str, value: u64) -> Checked {
+    if value > 0 {
+        return Ok(());
+    }
+    Err(error(path.to_owned(), "0", "must be at least 1"))
+}

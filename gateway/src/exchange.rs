@@ -1,0 +1,515 @@
+//! One HTTP exchange as a state machine; the only place that knows the order of the steps.
+//!
+//! ```text
+//! Started ──headers──▶ AwaitingKeys ──keys──┐
+//!    │                      └──too long──▶ Refused
+//!    ├──caller known, POST──▶ ReadingBody ──end──▶ AwaitingResponse ──headers──▶ Responding ──▶ over
+//!    └──caller known, GET or DELETE───────────────────────▲
+//! every state before AwaitingResponse ──▶ Refused ──▶ over
+//! ```
+
+use std::{mem, rc::Rc};
+
+use attache_protocol::{
+    event::Event,
+    mcp::method::Method,
+    plugin::{Authentication, CallerToken, Limits},
+};
+
+use crate::{
+    config::{Endpoint, Gateway},
+    event_id::EventIds,
+    refusal::{Refusal, Reply},
+    request::{
+        headers::{self, Field, Headers, Verb},
+        message::Spoken,
+        rewrite::rewrite,
+        token::{Caller, Patience, Trust, Verdict},
+    },
+    response::{
+        analytics::{Ending, Record},
+        body::{Asked, Flow, Head, Rules, Seen},
+    },
+};
+
+/// The method whose answer is a stream without an end (2026-07-28).
+const LISTEN: &str = "subscriptions/listen";
+
+/// What the exchanges of a worker share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration.
+    pub gateway: Rc<Gateway>,
+    /// Whom we believe.
+    pub trust: Trust,
+    /// Identities of events.
+    pub ids: EventIds,
+}
+
+/// What Envoy says. Times are Unix microseconds.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A request begins.
+    RequestHeaders {
+        /// All of its headers.
+        headers: Headers,
+        /// Whether a body follows.
+        end: bool,
+        /// When.
+        now_us: u64,
+    },
+    /// A part of the body came and is held by Envoy.
+    RequestBodyGrows {
+        /// Bytes that are held by now.
+        held: usize,
+    },
+    /// The body is complete.
+    RequestBody {
+        /// All of it.
+        body: &'a [u8],
+        /// When.
+        now_us: u64,
+    },
+    /// The issuer's keys came, or came anew.
+    KeysChanged {
+        /// When.
+        now_us: u64,
+    },
+    /// The request has waited for keys long enough.
+    WaitExpired {
+        /// When.
+        now_us: u64,
+    },
+    /// A response begins: the server's, or Envoy's own.
+    ResponseHeaders {
+        /// All of its headers.
+        headers: Headers,
+        /// Whether this is all.
+        end: bool,
+    },
+    /// A part of the response body.
+    ResponseBody {
+        /// Its length.
+        size: usize,
+        /// The bytes, if [`Exchange::reads_response`]; else nothing.
+        bytes: &'a [u8],
+        /// Whether it is the last.
+        end: bool,
+    },
+    /// Trailers end the response body.
+    ResponseTrailers,
+    /// The stream is over.
+    Done {
+        /// How, if its end was not seen.
+        broken_by_server: bool,
+        /// When.
+        now_us: u64,
+    },
+}
+
+/// What Envoy is to do.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Go on.
+    Continue,
+    /// Keep what came, and go on asking.
+    Hold,
+    /// The same; and tell when the keys change, or the wait is over.
+    AwaitKeys,
+    /// Answer this.
+    Refuse(Reply),
+    /// Send the request to the server, changed like this.
+    Forward(Forward),
+    /// Remove the response's `content-length`: its body will have another.
+    OpenLength,
+    /// Put this in the place of the chunk.
+    Replace(Vec<u8>),
+    /// Break the response off: a part of it cannot be delivered.
+    Abort,
+    /// Nothing is left to do but this.
+    Over(Over),
+}
+
+/// Changes of a request.
+#[derive(Debug, Default, PartialEq)]
+pub struct Forward {
+    /// Headers that go.
+    pub remove: Vec<&'static str>,
+    /// `content-length`, where it was declared and the body changed.
+    pub length: Option<usize>,
+    /// The new body; `None` when it stays as it is.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What is left of an exchange.
+#[derive(Debug, Default, PartialEq)]
+pub struct Over {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// Tools that have an argument of a reserved name themselves: the operator should exempt them.
+    pub owners: Vec<String>,
+}
+
+/// One HTTP exchange on an endpoint.
+#[derive(Debug)]
+pub struct Exchange {
+    endpoint: Rc<Endpoint>,
+    record: Option<Record>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing is known yet.
+    Started,
+    /// The caller cannot be known yet.
+    AwaitingKeys { headers: Headers, verb: Verb, arrived: Arrived },
+    /// The caller is known; the body is on its way.
+    ReadingBody { headers: Headers, caller: Caller },
+    /// The request went to the server.
+    AwaitingResponse { asked: Asked },
+    /// The response is on its way.
+    Responding { flow: Flow, complete: bool },
+    /// We answered ourselves.
+    Refused,
+}
+
+/// What came of a request body so far.
+#[derive(Debug)]
+enum Arrived {
+    Part,
+    All(Vec<u8>),
+}
+
+type Step = (State, Effect);
+
+impl Exchange {
+    /// A request to this endpoint begins.
+    #[must_use]
+    pub const fn new(endpoint: Rc<Endpoint>) -> Self {
+        Self { endpoint, record: None, state: State::Started }
+    }
+
+    /// Takes what Envoy says, and says what Envoy is to do.
+    pub fn handle(mut self, input: Input<'_>, shared: &mut Shared) -> (Self, Effect) {
+        let state = mem::replace(&mut self.state, State::Refused);
+        let (state, effect) = match (state, input) {
+            (State::Started, Input::RequestHeaders { headers, end, now_us }) => {
+                self.begin(headers, end, shared, now_us)
+            }
+            (state, Input::RequestBodyGrows { held }) => self.grow(state, held, shared),
+            (state, Input::RequestBody { body, now_us }) => {
+                self.receive(state, body, shared, now_us)
+            }
+            (state, Input::KeysChanged { now_us }) => {
+                self.wake(state, Patience::Waits, shared, now_us)
+            }
+            (state, Input::WaitExpired { now_us }) => {
+                self.wake(state, Patience::Over, shared, now_us)
+            }
+            (State::AwaitingResponse { asked }, Input::ResponseHeaders { headers, end }) => {
+                self.respond(asked, &headers, end, shared)
+            }
+            (State::Responding { flow, complete }, Input::ResponseBody { size, bytes, end }) => {
+                self.pass(flow, complete || end, (size, bytes, end), shared)
+            }
+            (State::Responding { flow, .. }, Input::ResponseTrailers) => trail(flow),
+            (state, Input::Done { broken_by_server, now_us }) => {
+                let over = self.finish(state, broken_by_server, shared, now_us);
+                (State::Refused, Effect::Over(over))
+            }
+            (
+                state,
+                Input::RequestHeaders { .. }
+                | Input::ResponseHeaders { .. }
+                | Input::ResponseBody { .. }
+                | Input::ResponseTrailers,
+            ) => (state, Effect::Continue),
+        };
+        self.state = state;
+        (self, effect)
+    }
+
+    /// Whether the request body is needed: if not, it need not be copied.
+    #[must_use]
+    pub const fn reads_request(&self) -> bool {
+        matches!(&self.state, State::AwaitingKeys { .. } | State::ReadingBody { .. })
+    }
+
+    /// Whether a response would be the answer to the request: not one that we made.
+    #[must_use]
+    pub const fn awaits_response(&self) -> bool {
+        matches!(&self.state, State::AwaitingResponse { .. })
+    }
+
+    /// Whether the bytes of the response are looked at: if not, they need not be copied.
+    #[must_use]
+    pub const fn reads_response(&self) -> bool {
+        matches!(&self.state, State::Responding { flow, .. } if flow.reads())
+    }
+
+    /// Whether the stream would end now before its response has.
+    #[must_use]
+    pub const fn is_cut_off(&self) -> bool {
+        match &self.state {
+            State::Responding { complete, .. } => !*complete,
+            State::Started
+            | State::AwaitingKeys { .. }
+            | State::ReadingBody { .. }
+            | State::AwaitingResponse { .. } => true,
+            State::Refused => false,
+        }
+    }
+
+    /// Where the request goes.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// What was learned so far.
+    #[must_use]
+    pub const fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    fn begin(&mut self, headers: Headers, end: bool, shared: &mut Shared, now_us: u64) -> Step {
+        let verb = Verb::read(&headers);
+        self.record = Some(Record::new(&headers, verb.ok(), now_us));
+        let limits = &shared.gateway.limits;
+        let verb = match verb
+            .and_then(|verb| headers::check(verb, &self.endpoint, &headers, limits).map(|()| verb))
+        {
+            Ok(verb) => verb,
+            Err(refusal) => return self.refuse(refusal, None),
+        };
+        let arrived = if end { Arrived::All(Vec::new()) } else { Arrived::Part };
+        self.authorize(headers, verb, arrived, (Patience::Waits, now_us), shared)
+    }
+
+    fn grow(&mut self, state: State, held: usize, shared: &Shared) -> Step {
+        let most = shared.gateway.limits.max_body;
+        match state {
+            State::AwaitingKeys { .. } | State::ReadingBody { .. } if held > most => {
+                self.refuse(Refusal::BodyTooLarge(most), None)
+            }
+            state @ (State::AwaitingKeys { .. } | State::ReadingBody { .. } | State::Started) => {
+                (state, Effect::Hold)
+            }
+            state @ State::Refused => (state, Effect::Hold),
+            state @ (State::AwaitingResponse { .. } | State::Responding { .. }) => {
+                (state, Effect::Continue)
+            }
+        }
+    }
+
+    fn receive(&mut self, state: State, body: &[u8], shared: &mut Shared, now_us: u64) -> Step {
+        let most = shared.gateway.limits.max_body;
+        match state {
+            State::AwaitingKeys { .. } | State::ReadingBody { .. } if body.len() > most => {
+                self.refuse(Refusal::BodyTooLarge(most), None)
+            }
+            State::AwaitingKeys { headers, verb, arrived: _ } => {
+                let arrived = Arrived::All(body.to_vec());
+                (State::AwaitingKeys { headers, verb, arrived }, Effect::Hold)
+            }
+            State::ReadingBody { headers, caller } => {
+                self.read(&headers, &caller, body, shared, now_us)
+            }
+            state @ (State::Started | State::Refused) => (state, Effect::Hold),
+            state @ (State::AwaitingResponse { .. } | State::Responding { .. }) => {
+                (state, Effect::Continue)
+            }
+        }
+    }
+
+    fn wake(&mut self, state: State, patience: Patience, shared: &mut Shared, now_us: u64) -> Step {
+        match state {
+            State::AwaitingKeys { headers, verb, arrived } => {
+                self.authorize(headers, verb, arrived, (patience, now_us), shared)
+            }
+            state @ (State::Started
+            | State::ReadingBody { .. }
+            | State::AwaitingResponse { .. }
+            | State::Responding { .. }
+            | State::Refused) => (state, Effect::Hold),
+        }
+    }
+
+    fn authorize(
+        &mut self,
+        headers: Headers,
+        verb: Verb,
+        arrived: Arrived,
+        (patience, now_us): (Patience, u64),
+        shared: &mut Shared,
+    ) -> Step {
+        let authorization = headers.field("authorization");
+        let verdict =
+            shared.trust.authorize(&self.endpoint, authorization, patience, now_us / 1000);
+        let caller = match verdict {
+            Verdict::Caller(caller) => caller,
+            Verdict::KeysNeeded => {
+                return (State::AwaitingKeys { headers, verb, arrived }, Effect::AwaitKeys);
+            }
+            Verdict::Refused(refusal) => return self.refuse(refusal, None),
+        };
+        if let Some(record) = &mut self.record {
+            record.identified(caller.identity());
+        }
+        match (verb, arrived) {
+            (Verb::Post, Arrived::Part) => (State::ReadingBody { headers, caller }, Effect::Hold),
+            (Verb::Post, Arrived::All(body)) => self.read(&headers, &caller, &body, shared, now_us),
+            (Verb::Get | Verb::Delete, Arrived::Part | Arrived::All(_)) => {
+                self.forward(&headers, &caller, Asked::Other, (None, now_us))
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        headers: &Headers,
+        caller: &Caller,
+        body: &[u8],
+        shared: &Shared,
+        now_us: u64,
+    ) -> Step {
+        if let Some(record) = &mut self.record {
+            record.received(body.len());
+        }
+        let depth = shared.gateway.limits.max_depth;
+        let spoken = match Spoken::read(caller, headers, body, depth) {
+            Ok(spoken) => spoken,
+            Err(refused) => return self.refuse(refused.refusal, refused.id),
+        };
+        let rewritten = rewrite(&self.endpoint, &spoken, body);
+        if let Some(record) = &mut self.record {
+            record.understood(&self.endpoint, &spoken, &rewritten.cuts);
+        }
+        self.forward(headers, caller, asked(&spoken), (rewritten.body, now_us))
+    }
+
+    /// The caller is the proof that the request may go on.
+    fn forward(
+        &mut self,
+        headers: &Headers,
+        _caller: &Caller,
+        asked: Asked,
+        (body, now_us): (Option<Vec<u8>>, u64),
+    ) -> Step {
+        let present = |name: &str| headers.field(name) != Field::Absent;
+        let mut remove = Vec::new();
+        let checked = self.endpoint.authentication != Authentication::None;
+        let kept = self.endpoint.caller_token == CallerToken::Forwarded;
+        if checked && !kept && present("authorization") {
+            remove.push("authorization");
+        }
+        let reads = matches!(asked, Asked::One(Method::ToolsList | Method::ToolsCall));
+        if reads && present("accept-encoding") {
+            remove.push("accept-encoding");
+        }
+        let declared = present("content-length");
+        let length = body.as_ref().map(Vec::len).filter(|_| declared);
+        if let Some(record) = &mut self.record {
+            record.forwarded(now_us);
+        }
+        (State::AwaitingResponse { asked }, Effect::Forward(Forward { remove, length, body }))
+    }
+
+    fn respond(&mut self, asked: Asked, headers: &Headers, end: bool, shared: &Shared) -> Step {
+        let status = headers.status().unwrap_or_default();
+        if let Some(record) = &mut self.record {
+            record.answered(status);
+        }
+        let rules = Rules { endpoint: &self.endpoint, limits: &shared.gateway.limits };
+        let (flow, head) = Flow::begin(asked, status, headers, rules);
+        let effect = match head {
+            Head::LengthOpen if !end => Effect::OpenLength,
+            Head::LengthOpen | Head::Unchanged => Effect::Continue,
+        };
+        (State::Responding { flow, complete: end }, effect)
+    }
+
+    fn pass(
+        &mut self,
+        mut flow: Flow,
+        complete: bool,
+        (size, bytes, end): (usize, &[u8], bool),
+        shared: &Shared,
+    ) -> Step {
+        if let Some(record) = &mut self.record {
+            record.passed(size);
+        }
+        let rules = Rules { endpoint: &self.endpoint, limits: &shared.gateway.limits };
+        let effect = flow.feed(bytes, end, rules).map_or(Effect::Continue, Effect::Replace);
+        (State::Responding { flow, complete }, effect)
+    }
+
+    fn refuse(&mut self, refusal: Refusal, id: Option<&str>) -> Step {
+        if let Some(record) = &mut self.record {
+            record.refused(refusal);
+        }
+        (State::Refused, Effect::Refuse(refusal.reply(&self.endpoint, id)))
+    }
+
+    fn finish(
+        &mut self,
+        state: State,
+        broken_by_server: bool,
+        shared: &mut Shared,
+        now_us: u64,
+    ) -> Over {
+        let (seen, ending) = match state {
+            State::Responding { flow, complete: true } => (flow.finish(), Ending::Complete),
+            State::Responding { flow, complete: false } if broken_by_server => {
+                (flow.finish(), Ending::ServerBroke)
+            }
+            State::Responding { flow, complete: false } => (flow.finish(), Ending::ClientLeft),
+            State::Started
+            | State::AwaitingKeys { .. }
+            | State::ReadingBody { .. }
+            | State::AwaitingResponse { .. }
+            | State::Refused => (Seen::default(), Ending::ClientLeft),
+        };
+        let Some(record) = self.record.take() else {
+            return Over::default();
+        };
+        let events = record.events(&self.endpoint, &seen, ending, &mut shared.ids, now_us);
+        Over { events, owners: seen.owners }
+    }
+}
+
+/// Trailers follow the body: nothing can leave any more.
+fn trail(flow: Flow) -> Step {
+    let effect = if flow.holds() { Effect::Abort } else { Effect::Continue };
+    (State::Responding { flow, complete: true }, effect)
+}
+
+fn asked(spoken: &Spoken<'_>) -> Asked {
+    let [item] = spoken.items() else {
+        return Asked::Other;
+    };
+    match (item.id(), item.call()) {
+        (Some(_), Some(call)) if call.method == LISTEN => Asked::Listen,
+        (Some(_), Some(_)) => Asked::One(item.method),
+        _ => Asked::Other,
+    }
+}
+
+impl Shared {
+    /// What a worker begins with.
+    #[must_use]
+    pub fn new(gateway: Rc<Gateway>, seed: u64) -> Self {
+        let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone());
+        Self { gateway, trust, ids: EventIds::new(seed) }
+    }
+
+    /// Bounds on what is held.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.gateway.limits
+    }
+}
+
+#[cfg(test)]
+mod tests;

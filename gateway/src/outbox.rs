@@ -1,0 +1,187 @@
+//! Events waiting to leave: bounded, batched, retried; what is lost is counted.
+//!
+//! Events are written as JSON once, when they come. A batch stays until it is accepted, so an answer that was lost
+//! costs a repetition, which the receiver recognizes by the events' identities, and never an event.
+
+use std::collections::VecDeque;
+
+use attache_protocol::{event::Event, plugin::Events};
+
+/// Waiting time after the first failure, milliseconds; it doubles with each further one.
+const FIRST_BACKOFF_MS: u64 = 500;
+/// The longest waiting time after failures, milliseconds.
+const LONGEST_BACKOFF_MS: u64 = 30_000;
+/// A batch does not grow beyond this, bytes, unless one event alone does.
+const MOST_BATCH_BYTES: usize = 1 << 20;
+
+/// The outbox of one worker.
+#[derive(Debug)]
+pub struct Outbox {
+    limits: Limits,
+    waiting: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// When the oldest event that waits came; Unix milliseconds.
+    since_ms: u64,
+    sending: Option<Sending>,
+    dropped: u64,
+    failures: u32,
+    again_ms: u64,
+}
+
+#[derive(Debug)]
+struct Limits {
+    events: usize,
+    bytes: usize,
+    batch: usize,
+    flush_ms: u64,
+}
+
+/// A batch on its way: the first `events` of those that wait.
+#[derive(Debug)]
+struct Sending {
+    events: usize,
+    dropped: u64,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pushed {
+    /// It waits, and is the first.
+    First,
+    /// It waits with others.
+    Held,
+    /// It waits, and with it a batch is full: send now.
+    Full,
+    /// There was no room: it is lost, and counted.
+    Dropped,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sent {
+    /// It is stored.
+    Accepted,
+    /// It is kept, and will be sent again.
+    Kept,
+    /// The receiver will never take it: that many events are lost, and counted.
+    Poisoned(usize),
+}
+
+impl Outbox {
+    /// An empty outbox.
+    #[must_use]
+    pub const fn new(events: &Events) -> Self {
+        let limits = Limits {
+            events: events.max_events,
+            bytes: events.max_bytes,
+            batch: events.batch,
+            flush_ms: events.flush_ms,
+        };
+        Self {
+            limits,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            since_ms: 0,
+            sending: None,
+            dropped: 0,
+            failures: 0,
+            again_ms: 0,
+        }
+    }
+
+    /// Takes an event; when there is no room, the new one is lost.
+    pub fn push(&mut self, event: &Event, now_ms: u64) -> Pushed {
+        let Ok(json) = serde_json::to_vec(event) else {
+            self.dropped += 1;
+            return Pushed::Dropped;
+        };
+        let full = self.waiting.len() >= self.limits.events
+            || self.bytes.saturating_add(json.len()) > self.limits.bytes;
+        if full {
+            self.dropped += 1;
+            return Pushed::Dropped;
+        }
+        let first = self.waiting.is_empty();
+        if first {
+            self.since_ms = now_ms;
+        }
+        self.bytes += json.len();
+        self.waiting.push_back(json);
+        if self.sending.is_none() && self.waiting.len() >= self.limits.batch {
+            return Pushed::Full;
+        }
+        if first { Pushed::First } else { Pushed::Held }
+    }
+
+    /// The body of the batch that is to leave now, if one is; it counts as on its way until [`Outbox::answered`].
+    pub fn next(&mut self, now_ms: u64) -> Option<Vec<u8>> {
+        if self.sending.is_some() || self.waiting.is_empty() || now_ms < self.again_ms {
+            return None;
+        }
+        let ripe = now_ms.saturating_sub(self.since_ms) >= self.limits.flush_ms;
+        if !ripe && self.waiting.len() < self.limits.batch {
+            return None;
+        }
+        let mut body = format!(r#"{{"dropped":{},"events":["#, self.dropped).into_bytes();
+        let mut events = 0;
+        for event in self.waiting.iter().take(self.limits.batch) {
+            if events > 0 {
+                if body.len() + event.len() > MOST_BATCH_BYTES {
+                    break;
+                }
+                body.push(b',');
+            }
+            body.extend_from_slice(event);
+            events += 1;
+        }
+        body.extend_from_slice(b"]}");
+        self.sending = Some(Sending { events, dropped: self.dropped });
+        Some(body)
+    }
+
+    /// Takes the answer to the batch on its way; `None` when there was none.
+    pub fn answered(&mut self, status: Option<u16>, now_ms: u64) -> Sent {
+        let Some(sending) = self.sending.take() else {
+            return Sent::Kept;
+        };
+        match status {
+            Some(202) => {
+                self.dropped = self.dropped.saturating_sub(sending.dropped);
+                self.forget(sending.events);
+                Sent::Accepted
+            }
+            // The secret can be corrected, the load pass: everything else of 4xx is about the batch itself.
+            Some(400..=499) if !matches!(status, Some(401 | 403 | 404 | 408 | 425 | 429)) => {
+                self.forget(sending.events);
+                self.dropped = self.dropped.saturating_add(sending.events as u64);
+                Sent::Poisoned(sending.events)
+            }
+            Some(_) | None => {
+                self.failures = self.failures.saturating_add(1);
+                let doubled =
+                    FIRST_BACKOFF_MS.saturating_mul(1 << self.failures.saturating_sub(1).min(10));
+                self.again_ms = now_ms.saturating_add(doubled.min(LONGEST_BACKOFF_MS));
+                Sent::Kept
+            }
+        }
+    }
+
+    /// Whether anything waits or is on its way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn forget(&mut self, events: usize) {
+        for event in self.waiting.drain(..events.min(self.waiting.len())) {
+            self.bytes = self.bytes.saturating_sub(event.len());
+        }
+        // Those that came meanwhile have waited long enough.
+        self.since_ms = 0;
+        self.failures = 0;
+        self.again_ms = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

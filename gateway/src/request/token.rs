@@ -1,0 +1,308 @@
+//! Step 2: a bearer token becomes a [`Caller`], and nothing else does.
+//!
+//! The signature is checked once per token and worker; what depends on the endpoint or on the time is checked on
+//! every request.
+
+use std::{collections::BTreeMap, mem, rc::Rc};
+
+use attache_protocol::{
+    bearer::{self, Authorization},
+    claims::{ACCESS_TOKEN_TYPE, Claims},
+    plugin::{Authentication, Jwks},
+};
+use jwt_compact::UntrustedToken;
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::Endpoint,
+    keys::{
+        Adopted, Hope, JwksError, Keys,
+        jwk::{Found, Key, Unverified},
+    },
+    refusal::{Refusal, TokenFlaw},
+    request::headers::Field,
+};
+
+/// How far clocks may be apart, seconds.
+const LEEWAY: i64 = 60;
+/// A longer token is refused, bytes.
+const LONGEST: usize = 16 * 1024;
+/// Verified tokens that a worker remembers: at least this many, at most twice as many.
+const REMEMBERED: usize = 1024;
+
+/// Who calls: the proof that a request may go on.
+#[derive(Clone, Debug)]
+pub struct Caller(Option<Rc<Identity>>);
+
+/// What a verified token says.
+#[derive(Debug)]
+pub struct Identity {
+    /// Its claims.
+    pub claims: Claims,
+    /// When it ends, Unix seconds.
+    expires: i64,
+}
+
+/// What a worker needs to believe a token: the issuer's name, its keys, and the tokens seen before.
+#[derive(Debug)]
+pub struct Trust {
+    issuer: String,
+    /// The issuer's keys.
+    pub keys: Keys,
+    verified: Verified,
+}
+
+/// Whether a request can still wait for keys.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Patience {
+    /// It can.
+    Waits,
+    /// It has waited long enough.
+    Over,
+}
+
+/// What came of the `Authorization` header.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Go on.
+    Caller(Caller),
+    /// The keys that could decide are on their way.
+    KeysNeeded,
+    /// No.
+    Refused(Refusal),
+}
+
+impl Caller {
+    /// What the token said; none where nobody needs one.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Rc<Identity>> {
+        self.0.as_ref()
+    }
+}
+
+impl Trust {
+    /// Nothing is known yet but the issuer's name and where its keys are.
+    #[must_use]
+    pub const fn new(issuer: String, jwks: Jwks) -> Self {
+        Self { issuer, keys: Keys::new(jwks), verified: Verified::new() }
+    }
+
+    /// Takes the issuer's keys; with other keys than before, every token is checked again.
+    ///
+    /// # Errors
+    /// As [`Keys::adopt`].
+    pub fn adopt(&mut self, text: &[u8], fetched_ms: u64) -> Result<Adopted, JwksError> {
+        let adopted = self.keys.adopt(text, fetched_ms)?;
+        if adopted == Adopted::Other {
+            self.verified = Verified::new();
+        }
+        Ok(adopted)
+    }
+
+    /// Decides on the `Authorization` header of a request to `endpoint`.
+    pub fn authorize(
+        &mut self,
+        endpoint: &Endpoint,
+        authorization: Field<'_>,
+        patience: Patience,
+        now_ms: u64,
+    ) -> Verdict {
+        let token = match presented(endpoint.authentication, authorization) {
+            Ok(Some(token)) => token,
+            Ok(None) => return Verdict::Caller(Caller(None)),
+            Err(refusal) => return Verdict::Refused(refusal),
+        };
+        let digest = Sha256::digest(token.as_bytes()).into();
+        let identity = match self.verified.recall(&digest) {
+            Some(identity) => identity,
+            None => match self.verify(token, patience, now_ms) {
+                Sight::Verified(identity) => {
+                    let identity = Rc::new(identity);
+                    self.verified.remember(digest, Rc::clone(&identity));
+                    identity
+                }
+                Sight::KeysNeeded => return Verdict::KeysNeeded,
+                Sight::Refused(refusal) => return Verdict::Refused(refusal),
+            },
+        };
+        match identity.suits(endpoint, now_ms) {
+            Ok(()) => Verdict::Caller(Caller(Some(identity))),
+            Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    /// Checks a token that was not seen before: everything that depends neither on endpoint nor on expiry.
+    fn verify(&mut self, token: &str, patience: Patience, now_ms: u64) -> Sight {
+        let Ok(token) = UntrustedToken::<'_, Extensions>::try_from(token) else {
+            return flawed(TokenFlaw::Malformed);
+        };
+        if let Err(flaw) = check_header(&token) {
+            return flawed(flaw);
+        }
+        let Some(set) = self.keys.usable(now_ms) else {
+            return match patience {
+                Patience::Waits => Sight::KeysNeeded,
+                Patience::Over => Sight::Refused(Refusal::NoKeys),
+            };
+        };
+        match set.find(token.header().key_id.as_deref()) {
+            Found::Key(key) => match check_content(key, &token, &self.issuer, now_ms) {
+                Ok(identity) => Sight::Verified(identity),
+                Err(flaw) => flawed(flaw),
+            },
+            Found::Ambiguous => flawed(TokenFlaw::MissingKeyId),
+            Found::Unknown => match (self.keys.unknown_kid(now_ms), patience) {
+                (Hope::Soon, Patience::Waits) => Sight::KeysNeeded,
+                (Hope::Soon, Patience::Over) | (Hope::None, _) => flawed(TokenFlaw::UnknownKey),
+            },
+        }
+    }
+}
+
+enum Sight {
+    Verified(Identity),
+    KeysNeeded,
+    Refused(Refusal),
+}
+
+const fn flawed(flaw: TokenFlaw) -> Sight {
+    Sight::Refused(Refusal::InvalidToken(flaw))
+}
+
+/// The bearer token of a request; `None` where nobody needs one.
+fn presented(
+    authentication: Authentication,
+    authorization: Field<'_>,
+) -> Result<Option<&str>, Refusal> {
+    let malformed = Err(Refusal::InvalidToken(TokenFlaw::Malformed));
+    let value = match (authentication, authorization) {
+        (Authentication::None, _) | (Authentication::Optional, Field::Absent) => return Ok(None),
+        (Authentication::Required, Field::Absent) => return Err(Refusal::MissingToken),
+        (Authentication::Required | Authentication::Optional, Field::Several) => return malformed,
+        (Authentication::Required | Authentication::Optional, Field::Once(value)) => value,
+    };
+    match bearer::parse(value) {
+        Authorization::Bearer(token) if token.len() > LONGEST => {
+            Err(Refusal::InvalidToken(TokenFlaw::TooLong))
+        }
+        Authorization::Bearer(token) => Ok(Some(token)),
+        Authorization::Foreign => Err(Refusal::MissingToken),
+        Authorization::Malformed => malformed,
+    }
+}
+
+/// Header parameters that `jwt-compact` leaves to its users.
+#[derive(Clone, Debug, Deserialize)]
+struct Extensions {
+    #[serde(default, rename = "crit", deserialize_with = "present")]
+    critical: bool,
+}
+
+/// Whether a member is there, whatever it says.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|IgnoredAny| true)
+}
+
+fn check_header(token: &UntrustedToken<'_, Extensions>) -> Result<(), TokenFlaw> {
+    if token.header().other_fields.critical {
+        return Err(TokenFlaw::Critical);
+    }
+    // Before the key is looked up: no key set, and no fetch of one, makes these acceptable.
+    let algorithm = token.algorithm();
+    if algorithm.eq_ignore_ascii_case("none") || algorithm.starts_with("HS") {
+        return Err(TokenFlaw::Algorithm);
+    }
+    // RFC 9068 section 4: `at+jwt` or `application/at+jwt`, as media types are compared.
+    let typ = token.header().token_type.as_deref().unwrap_or_default();
+    let typ = match typ.split_at_checked("application/".len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+        _ => typ,
+    };
+    if !typ.eq_ignore_ascii_case(ACCESS_TOKEN_TYPE) {
+        return Err(TokenFlaw::Type);
+    }
+    Ok(())
+}
+
+fn check_content(
+    key: &Key,
+    token: &UntrustedToken<'_, Extensions>,
+    issuer: &str,
+    now_ms: u64,
+) -> Result<Identity, TokenFlaw> {
+    let claims = key.verify(token).map_err(|unverified| match unverified {
+        Unverified::Algorithm => TokenFlaw::Algorithm,
+        Unverified::Signature => TokenFlaw::Signature,
+        Unverified::Claims => TokenFlaw::Claims,
+    })?;
+    if claims.custom.iss != issuer {
+        return Err(TokenFlaw::Issuer);
+    }
+    let Some(expires) = claims.expiration.map(|expires| expires.timestamp()) else {
+        return Err(TokenFlaw::NoExpiry);
+    };
+    let latest = seconds(now_ms).saturating_add(LEEWAY);
+    let early = |time: i64| time > latest;
+    let not_before = claims.not_before.map(|time| time.timestamp());
+    let issued_at = claims.issued_at.map(|time| time.timestamp());
+    if not_before.is_some_and(early) || issued_at.is_some_and(early) {
+        return Err(TokenFlaw::NotYetValid);
+    }
+    Ok(Identity { claims: claims.custom, expires })
+}
+
+impl Identity {
+    /// What is checked on every request: the time, and what the endpoint asks for.
+    fn suits(&self, endpoint: &Endpoint, now_ms: u64) -> Result<(), Refusal> {
+        if self.has_expired(now_ms) {
+            return Err(Refusal::InvalidToken(TokenFlaw::Expired));
+        }
+        if !self.claims.aud.contains(&endpoint.resource) {
+            return Err(Refusal::InvalidToken(TokenFlaw::Audience));
+        }
+        let granted = self.claims.scope.as_deref().unwrap_or_default();
+        let has = |scope: &String| granted.split(' ').any(|granted| granted == scope);
+        if endpoint.scopes.iter().all(has) { Ok(()) } else { Err(Refusal::InsufficientScope) }
+    }
+
+    fn has_expired(&self, now_ms: u64) -> bool {
+        seconds(now_ms) >= self.expires.saturating_add(LEEWAY)
+    }
+}
+
+fn seconds(ms: u64) -> i64 {
+    i64::try_from(ms / 1000).unwrap_or(i64::MAX)
+}
+
+/// Tokens whose signature was good, by digest, in two generations: when the younger is full, the older is forgotten.
+#[derive(Debug)]
+struct Verified {
+    young: BTreeMap<[u8; 32], Rc<Identity>>,
+    old: BTreeMap<[u8; 32], Rc<Identity>>,
+}
+
+impl Verified {
+    const fn new() -> Self {
+        Self { young: BTreeMap::new(), old: BTreeMap::new() }
+    }
+
+    fn recall(&mut self, digest: &[u8; 32]) -> Option<Rc<Identity>> {
+        if let Some(identity) = self.young.get(digest) {
+            return Some(Rc::clone(identity));
+        }
+        let identity = self.old.remove(digest)?;
+        self.remember(*digest, Rc::clone(&identity));
+        Some(identity)
+    }
+
+    fn remember(&mut self, digest: [u8; 32], identity: Rc<Identity>) {
+        if self.young.len() >= REMEMBERED {
+            self.old = mem::take(&mut self.young);
+        }
+        self.young.insert(digest, identity);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,305 @@
+//! Step 1 of the way out: what becomes of the bytes of an answer.
+//!
+//! A list in JSON is held, up to a limit, and leaves with our arguments in it. A list in an event stream is
+//! rewritten event by event as it flows. Other answers are watched, if anybody wants to know how they ended, and
+//! never held. What is compressed, or not for us, is not touched.
+
+use attache_protocol::{
+    json::{self, Ended, Watch},
+    mcp::{
+        method::Method,
+        tools::{self, Listed},
+    },
+    plugin::{Capture, Limits},
+    sse::{Decoder, Piece},
+};
+
+use crate::{
+    config::Endpoint,
+    request::headers::{Field, Headers, is_identity, is_media_type, read_length},
+};
+
+/// An event of a watched stream is held up to this, bytes; how a larger one ended is not known.
+const WATCHED_EVENT: usize = 1 << 20;
+/// How often a held text of unknown length is tried before its end.
+const TRIES: u8 = 8;
+
+/// What the request was, as far as its answer depends on it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asked {
+    /// One request: its answer can be read.
+    One(Method),
+    /// A stream that need not end: nothing is expected of it.
+    Listen,
+    /// Notifications, responses, several messages, GET, DELETE.
+    Other,
+}
+
+/// What an answer was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// A result.
+    Result,
+    /// A tool result with `isError: true`.
+    ToolError,
+    /// A question back (2026-07-28): the final answer is that to another request.
+    InputRequired,
+    /// A JSON-RPC error, and its code when that is an integer.
+    Error(Option<i64>),
+}
+
+/// What was learned from an answer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Seen {
+    /// What the answer was; `None` when none was seen.
+    pub answer: Option<Answer>,
+    /// Names of the tools that it lists.
+    pub listed: Vec<String>,
+    /// Tools that own a property of a reserved name, and were left alone.
+    pub owners: Vec<String>,
+}
+
+/// The way of an answer through the filter.
+#[derive(Debug)]
+pub struct Flow {
+    way: Way,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// The bytes are not looked at.
+    Untouched,
+    /// A list, held until it is complete.
+    HoldList(Hold),
+    /// Events, rewritten as they flow.
+    ListEvents(Decoder),
+    /// JSON, watched as it flows.
+    Watch(Watch),
+    /// Events, watched as they flow.
+    WatchEvents(Decoder),
+}
+
+#[derive(Debug)]
+struct Hold {
+    text: Vec<u8>,
+    declared: Option<u64>,
+    tries: u8,
+}
+
+/// What is done to the response headers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Head {
+    /// Nothing.
+    Unchanged,
+    /// The length will be another: `content-length` goes.
+    LengthOpen,
+}
+
+/// What one chunk needs from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Which arguments are injected, and where not.
+    pub endpoint: &'a Endpoint,
+    /// How much is held.
+    pub limits: &'a Limits,
+}
+
+impl Flow {
+    /// Decides from the headers of an answer.
+    #[must_use]
+    pub fn begin(asked: Asked, status: u16, headers: &Headers, rules: Rules<'_>) -> (Self, Head) {
+        let way = way(asked, status, headers, rules);
+        let head = match way {
+            Way::HoldList(_) | Way::ListEvents(_) => Head::LengthOpen,
+            Way::Untouched | Way::Watch(_) | Way::WatchEvents(_) => Head::Unchanged,
+        };
+        (Self { way, seen: Seen::default() }, head)
+    }
+
+    /// Whether the bytes are looked at: if not, they need not be copied out of the host.
+    #[must_use]
+    pub const fn reads(&self) -> bool {
+        !matches!(self.way, Way::Untouched)
+    }
+
+    /// Takes the next bytes; `Some` is what leaves in their place.
+    pub fn feed(&mut self, bytes: &[u8], end: bool, rules: Rules<'_>) -> Option<Vec<u8>> {
+        let seen = &mut self.seen;
+        match &mut self.way {
+            Way::Untouched => None,
+            Way::Watch(watch) => {
+                watch.feed(bytes);
+                None
+            }
+            Way::WatchEvents(decoder) => {
+                decoder.feed(bytes, |piece| seen.watch_event(piece));
+                None
+            }
+            Way::ListEvents(decoder) => {
+                let mut out = Vec::with_capacity(bytes.len());
+                decoder.feed(bytes, |piece| seen.rewrite_event(piece, rules, &mut out));
+                if end {
+                    decoder.end(|piece| seen.rewrite_event(piece, rules, &mut out));
+                }
+                Some(out)
+            }
+            Way::HoldList(hold) => match hold.take(bytes, end, rules, seen) {
+                Held::Back => Some(Vec::new()),
+                Held::Released(text) => {
+                    self.way = Way::Untouched;
+                    Some(text)
+                }
+            },
+        }
+    }
+
+    /// Whether bytes are held that could not leave if the body ended now, without another chunk.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        matches!(&self.way, Way::HoldList(hold) if !hold.text.is_empty())
+    }
+
+    /// What was learned, after the last chunk.
+    #[must_use]
+    pub fn finish(self) -> Seen {
+        let mut seen = self.seen;
+        if let Way::Watch(watch) = self.way {
+            seen.note(watch.end());
+        }
+        seen
+    }
+}
+
+fn way(asked: Asked, status: u16, headers: &Headers, rules: Rules<'_>) -> Way {
+    let method = match asked {
+        Asked::One(method) => method,
+        Asked::Listen | Asked::Other => return Way::Untouched,
+    };
+    let readable = match headers.field("content-encoding") {
+        Field::Absent => true,
+        Field::Once(encoding) => is_identity(encoding),
+        Field::Several => false,
+    };
+    let Some(media_type) = headers.first("content-type").filter(|_| readable) else {
+        return Way::Untouched;
+    };
+    let declared = headers.first("content-length").and_then(read_length);
+    let lists = method == Method::ToolsList && status == 200 && !rules.endpoint.injected.is_empty();
+    let watches = rules.endpoint.capture > Capture::Off;
+    if is_media_type(media_type, "application/json") {
+        let small = declared.is_none_or(|declared| declared <= rules.limits.max_list as u64);
+        if lists && small {
+            return Way::HoldList(Hold { text: Vec::new(), declared, tries: 0 });
+        }
+        if watches {
+            return Way::Watch(Watch::default());
+        }
+    } else if is_media_type(media_type, "text/event-stream") {
+        if lists {
+            return Way::ListEvents(Decoder::new(rules.limits.max_list));
+        }
+        if watches {
+            return Way::WatchEvents(Decoder::new(WATCHED_EVENT));
+        }
+    }
+    Way::Untouched
+}
+
+enum Held {
+    /// Nothing leaves yet.
+    Back,
+    /// This leaves, and nothing is held any more.
+    Released(Vec<u8>),
+}
+
+impl Hold {
+    fn take(&mut self, bytes: &[u8], end: bool, rules: Rules<'_>, seen: &mut Seen) -> Held {
+        self.text.extend_from_slice(bytes);
+        if self.text.len() > rules.limits.max_list {
+            return Held::Released(std::mem::take(&mut self.text));
+        }
+        if !end && !self.is_complete(rules.limits.max_depth) {
+            return Held::Back;
+        }
+        let text = std::mem::take(&mut self.text);
+        Held::Released(seen.rewrite_list(&text, rules).unwrap_or(text))
+    }
+
+    /// Whether the text is all there, although its end was not announced yet. It matters where trailers follow:
+    /// nothing can leave after the last chunk.
+    fn is_complete(&mut self, depth: usize) -> bool {
+        if let Some(declared) = self.declared {
+            return self.text.len() as u64 >= declared;
+        }
+        if self.tries >= TRIES || !self.text.trim_ascii_end().ends_with(b"}") {
+            return false;
+        }
+        self.tries += 1;
+        json::parse(&self.text, depth).is_ok()
+    }
+}
+
+impl Seen {
+    /// The list with our arguments; `None` when it stays as it is.
+    fn rewrite_list(&mut self, text: &[u8], rules: Rules<'_>) -> Option<Vec<u8>> {
+        let Rules { endpoint, limits } = rules;
+        let Listed { text: new, names, owners } =
+            tools::inject(text, limits.max_depth, &endpoint.injected, &endpoint.exempt);
+        if names.is_empty() && new.is_none() {
+            self.watch(text);
+        } else {
+            self.answer = Some(Answer::Result);
+        }
+        self.listed.extend(names);
+        self.owners.extend(owners);
+        new
+    }
+
+    fn rewrite_event(&mut self, piece: Piece<'_>, rules: Rules<'_>, out: &mut Vec<u8>) {
+        match piece {
+            Piece::Raw(raw) => out.extend_from_slice(raw),
+            Piece::Event(event) => {
+                let new = event
+                    .data()
+                    .filter(|data| !data.is_empty())
+                    .and_then(|data| self.rewrite_list(&data, rules));
+                match new {
+                    Some(data) => out.extend_from_slice(&event.with_data(&data)),
+                    None => out.extend_from_slice(event.raw()),
+                }
+            }
+        }
+    }
+
+    fn watch_event(&mut self, piece: Piece<'_>) {
+        if let Piece::Event(event) = piece
+            && let Some(data) = event.data()
+        {
+            self.watch(&data);
+        }
+    }
+
+    fn watch(&mut self, text: &[u8]) {
+        let mut watch = Watch::default();
+        watch.feed(text);
+        self.note(watch.end());
+    }
+
+    /// Keeps what a message says, if it is an answer: requests and notifications of the server are none.
+    fn note(&mut self, ended: Ended) {
+        let answer = match (ended.error, ended.result) {
+            (Some(code), _) => Answer::Error(code),
+            (None, Some(result)) if result.is_error => Answer::ToolError,
+            (None, Some(result)) => match result.result_type.as_deref() {
+                Some("input_required") => Answer::InputRequired,
+                _ => Answer::Result,
+            },
+            (None, None) => return,
+        };
+        self.answer = Some(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests;

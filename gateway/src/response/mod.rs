@@ -1,0 +1,7 @@
+//! The way out, in this order:
+//!
+//! 1. [`body`]: what becomes of the answer's bytes: held, rewritten as they flow, watched, or untouched
+//! 2. [`analytics`]: what happened, as events
+
+pub mod analytics;
+pub mod body;
