@@ -8,7 +8,7 @@ use super::browser::{
 };
 use crate::{
     config::{Config, Server},
-    testing::{Answer, Bench, EMAIL, NOW_MS, RESOURCE, config, server},
+    testing::{Answer, Bench, EMAIL, NOW_MS, RESOURCE, config, form, server},
     users,
 };
 
@@ -138,4 +138,39 @@ fn rule_9_a_resource_is_compared_as_a_url() {
     assert_eq!(found("HTTP://LOCALHOST:8080/everything/mcp"), ["everything"]);
     assert_eq!(found("http://localhost:8080"), ["root"]);
     assert_eq!(found("http://localhost:8080/"), ["root"]);
+}
+
+/// Redeems a code that was made for the client with the web site, each of `changes` replaced.
+async fn exchange(changes: &[(&str, &str)]) -> (StatusCode, serde_json::Value) {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    let answer = allow(&mut Browser::new(&bench), &web(&[])).await;
+    let code = answered(&answer, WEB_REDIRECT)["code"].clone();
+    let mut fields = vec![
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("client_id", WEB),
+        ("redirect_uri", WEB_REDIRECT),
+        ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+    ];
+    for change in changes {
+        fields.retain(|(name, _)| name != &change.0);
+    }
+    fields.extend(changes.iter().copied());
+    let answer = bench.public(form("/oauth/token", &fields)).await;
+    (answer.status, answer.json())
+}
+
+#[tokio::test]
+async fn a_code_is_worth_something_only_to_the_client_and_the_request_that_it_was_made_for() {
+    let (status, tokens) = exchange(&[]).await;
+    assert_eq!((status, &tokens["scope"]), (StatusCode::OK, &"mcp".into()));
+    for changes in [
+        ("client_id", LOOPBACK),
+        ("redirect_uri", LOOPBACK_REDIRECT),
+        ("code_verifier", "an-injected-code-meets-the-verifier-of-another-request"),
+    ] {
+        let (status, refusal) = exchange(&[changes]).await;
+        assert_eq!((status, &refusal["error"]), (StatusCode::BAD_REQUEST, &"invalid_grant".into()));
+    }
 }
