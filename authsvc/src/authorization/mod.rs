@@ -2,7 +2,7 @@
 //!
 //! [`parameters`] decodes → [`authorize`] finds the client and the [`answer::Destination`] → [`request`] checks the
 //! rest ([`resource`], [`scope`]) → [`grant`] says what is missing → [`interaction`] keeps the request while
-//! [`login`] and [`consent`] ask → [`finish`] makes the code.
+//! [`login`] and [`consent`] ask → `finish` makes the code.
 
 pub mod answer;
 pub mod authorize;
