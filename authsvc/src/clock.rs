@@ -91,7 +91,7 @@ mod tests {
     fn s32_a_stopped_clock_moves_only_when_it_is_advanced() {
         let clock = Clock::stopped(1_000);
         assert_eq!((clock.now_ms(), clock.now_unix()), (1_000, 1));
-        clock.clone().advance(Duration::from_millis(1_500));
+        clock.advance(Duration::from_millis(1_500));
         assert_eq!((clock.now_ms(), clock.now_unix()), (2_500, 2));
         assert_eq!(clock.now().unix_timestamp(), 2);
         assert_eq!(clock.elapsed(), Duration::from_millis(2_500));

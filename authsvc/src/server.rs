@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Semaphore,
     time,
 };
@@ -32,40 +32,70 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// Pause after a failed accept: out of file descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Runs until SIGINT or SIGTERM, then lets what has begun finish, for 20 seconds at most.
+/// Runs until SIGINT or SIGTERM, then lets what has begun finish, for 20 seconds at most; a second signal ends that.
 ///
 /// # Errors
 /// When the database cannot be opened or an address cannot be bound.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let app = App::open(config, Clock::system(), Random::System).await?;
-    let public = bind(app.config.service.listen, "service.listen").await?;
-    let internal = bind(app.config.service.internal, "service.internal").await?;
-
     let tasks = TaskTracker::new();
-    tasks.spawn(accept(public, routes::public(app.clone()), stop.clone()));
-    tasks.spawn(accept(internal, routes::internal(app.clone()), stop.clone()));
-    work(&app, &tasks, &stop).await?;
-    tasks.close();
-    tracing::info!(
-        public = %app.config.service.listen,
-        internal = %app.config.service.internal,
-        "ready"
-    );
+    let app = App::open(config, Clock::system(), Random::System).await?;
+    start(&app, &tasks, &stop).await?;
 
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: finishing what has begun"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: finishing what has begun"),
-    }
+    signals.next().await;
     stop.cancel();
     // Readers of events that wait for more have waited enough.
     app.arrivals.announce();
-    if time::timeout(DRAIN, tasks.wait()).await.is_err() {
-        tracing::warn!(seconds = DRAIN.as_secs(), "some requests did not finish in time");
+    let end = async {
+        tasks.wait().await;
+        app.store.close().await;
+    };
+    tokio::select! {
+        () = end => {}
+        () = time::sleep(DRAIN) => too_late("time is up"),
+        () = signals.next() => too_late("a second signal"),
     }
-    app.store.close().await;
+    Ok(())
+}
+
+fn too_late(reason: &str) {
+    tracing::warn!(reason, "stopping although something is not finished");
+}
+
+/// The two signals that ask us to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let wait = |kind| signal(kind).context("cannot wait for signals");
+        Ok(Self {
+            terminate: wait(SignalKind::terminate())?,
+            interrupt: wait(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        let signal = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal, "asked to stop");
+    }
+}
+
+async fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<()> {
+    let service = &app.config.service;
+    let public = bind(service.listen, "service.listen").await?;
+    let internal = bind(service.internal, "service.internal").await?;
+    tasks.spawn(accept(public, routes::public(app.clone()), stop.clone()));
+    tasks.spawn(accept(internal, routes::internal(app.clone()), stop.clone()));
+    work(app, tasks, stop).await?;
+    tasks.close();
+    tracing::info!(public = %service.listen, internal = %service.internal, "ready");
     Ok(())
 }
 
@@ -97,22 +127,28 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) 
             () = stop.cancelled() => break,
             next = next => next,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let connection = serve_connection(stream, peer, router.clone(), &graceful);
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        let Some((stream, peer)) = or_pause(accepted).await else { continue };
+        let connection = serve_connection(stream, peer, router.clone(), &graceful);
+        tokio::spawn(async move {
+            connection.await;
+            drop(slot);
+        });
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+async fn or_pause(
+    accepted: std::io::Result<(TcpStream, SocketAddr)>,
+) -> Option<(TcpStream, SocketAddr)> {
+    match accepted {
+        Ok(connection) => Some(connection),
+        Err(error) => {
+            tracing::warn!(%error, "a connection was not accepted");
+            time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
 }
 
 fn serve_connection(
@@ -146,5 +182,68 @@ fn serve_connection(
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended early");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::{Router, extract::Extension, routing::get};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        time,
+    };
+    use tokio_util::sync::CancellationToken;
+
+    use super::accept;
+    use crate::address::Peer;
+
+    #[tokio::test]
+    async fn what_has_begun_is_finished_and_idle_connections_are_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let slow = |Extension(Peer(peer)): Extension<Peer>| async move {
+            time::sleep(Duration::from_millis(200)).await;
+            peer.to_string()
+        };
+        let router = Router::new().route("/slow", get(slow));
+        let accepting = tokio::spawn(accept(listener, router, stop.clone()));
+
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        time::sleep(Duration::from_millis(50)).await;
+        stop.cancel();
+
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+        time::timeout(Duration::from_secs(5), accepting).await.unwrap().unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn s66_what_is_not_http_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let _accepting = tokio::spawn(accept(listener, Router::new(), stop.clone()));
+        let smuggled =
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx";
+        let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
+        for bytes in ["nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", smuggled, &huge] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            // The server may close before it has read all of it.
+            drop(stream.write_all(bytes.as_bytes()).await);
+            let mut answer = Vec::new();
+            drop(stream.read_to_end(&mut answer).await);
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        }
+        stop.cancel();
     }
 }

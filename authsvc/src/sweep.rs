@@ -15,12 +15,8 @@ const IDLE: i64 = 90 * DAY;
 /// Sweeps until `stop`.
 pub async fn run(app: App, stop: CancellationToken) {
     loop {
-        match once(&app).await {
-            Ok(0) => {}
-            Ok(forgotten) => tracing::info!(forgotten, "forgot grants and clients that are over"),
-            Err(error) => {
-                tracing::warn!(%error, "what is over was not forgotten, next try in an hour")
-            }
+        if let Err(error) = once(&app).await {
+            tracing::warn!(%error, "what is over was not forgotten, next try in an hour");
         }
         tokio::select! {
             () = stop.cancelled() => return,

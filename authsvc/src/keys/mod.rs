@@ -2,6 +2,9 @@
 //!
 //! A key is made at the first start and kept in the database. Its `kid` is its RFC 7638 thumbprint; what is
 //! published (RFC 7517) is every key that has signed a token which may still live, and the next one to sign.
+//!
+//! The private part is in the database in clear: whoever reads that file can sign. The file is made readable for
+//! its owner only; encryption at rest, as rotation, comes later.
 
 use attache_protocol::{
     claims::{ACCESS_TOKEN_TYPE, Claims},
@@ -151,13 +154,21 @@ impl Keys {
 }
 
 impl Signer {
+    fn new(signing: Signing, bytes: &[u8]) -> Option<Self> {
+        match signing {
+            Signing::EdDsa => {
+                <Ed25519 as Algorithm>::SigningKey::from_slice(bytes).ok().map(Self::EdDsa)
+            }
+            Signing::Es256 => {
+                <<Es256 as Algorithm>::SigningKey>::from_slice(bytes).ok().map(Self::Es256)
+            }
+        }
+    }
+
     fn load(key: &SigningKey) -> Result<Self, KeyError> {
-        let bytes = key.private_key.reveal();
-        let signer = match key.algorithm.as_str() {
-            "EdDSA" => <Ed25519 as Algorithm>::SigningKey::from_slice(bytes).map(Self::EdDsa).ok(),
-            "ES256" => es256(bytes).map(Self::Es256),
-            _ => None,
-        };
+        let signing = [Signing::EdDsa, Signing::Es256];
+        let signing = signing.into_iter().find(|signing| name(*signing) == key.algorithm);
+        let signer = signing.and_then(|signing| Self::new(signing, key.private_key.reveal()));
         signer.ok_or_else(|| KeyError::Broken(key.kid.clone()))
     }
 
@@ -186,38 +197,26 @@ fn describe(jwk: &JsonWebKey<'_>, alg: &'static str) -> Result<PublicKey, KeyErr
     let (kty, crv, x, y) = match jwk {
         JsonWebKey::KeyPair { x, .. } => ("OKP", "Ed25519", encode(x), None),
         JsonWebKey::EllipticCurve { x, y, .. } => ("EC", "P-256", encode(x), Some(encode(y))),
-        _ => return Err(KeyError::Broken(kid)),
+        JsonWebKey::Rsa { .. } | JsonWebKey::Symmetric { .. } | _ => {
+            return Err(KeyError::Broken(kid));
+        }
     };
     Ok(PublicKey { kty, crv, x, y, kid, alg, usage: "sig" })
 }
 
 fn generate(signing: Signing, random: &Random) -> Result<SigningKey, KeyError> {
-    let (seed, signer) = loop {
+    // Of all numbers of 256 bits, one in 2^32 is no scalar of P-256: then the dice are thrown again.
+    let drawn = (0..8).find_map(|_| {
         let seed = random.bytes::<32>();
-        match signing {
-            Signing::EdDsa => {
-                let key = <Ed25519 as Algorithm>::SigningKey::from_slice(&seed).ok();
-                break (seed, key.map(Signer::EdDsa));
-            }
-            // Of all numbers of 256 bits, one in 2^32 is no scalar of this curve.
-            Signing::Es256 => match es256(&seed) {
-                Some(key) => break (seed, Some(Signer::Es256(key))),
-                None => continue,
-            },
-        }
-    };
-    let signer = signer.ok_or(KeyError::Missing(name(signing)))?;
+        Signer::new(signing, &seed).map(|signer| (seed, signer))
+    });
+    let (seed, signer) = drawn.ok_or(KeyError::Missing(name(signing)))?;
     Ok(SigningKey {
         kid: signer.public_key()?.kid,
-        algorithm: signer.algorithm().to_owned(),
+        algorithm: name(signing).to_owned(),
         private_key: Secret::new(seed.to_vec()),
         state: "current".to_owned(),
     })
-}
-
-fn es256(bytes: &[u8]) -> Option<<Es256 as Algorithm>::SigningKey> {
-    <<Es256 as Algorithm>::SigningKey as jwt_compact::alg::SigningKey<Es256>>::from_slice(bytes)
-        .ok()
 }
 
 fn signs(key: &SigningKey, algorithm: &str) -> bool {

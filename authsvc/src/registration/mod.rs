@@ -15,8 +15,7 @@ use url::Url;
 use crate::{
     address::ClientAddress,
     config::{Authorization, Config},
-    discovery,
-    redirect::{self, BadRedirectUri},
+    discovery, redirect,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{
@@ -185,11 +184,8 @@ fn redirect_uris(config: &Config, uris: Vec<String>) -> Result<Vec<String>, Refu
         let text = format!("redirect_uris must have 1 to {MAX_REDIRECT_URIS} URIs");
         return Err(Refusal::InvalidClientMetadata(text));
     }
-    let bad = uris
-        .iter()
-        .map(|uri| redirect::check(uri, &embedded.private_redirect_uris))
-        .collect::<Result<(), BadRedirectUri>>();
-    bad.map_err(Refusal::InvalidRedirectUri).map(|()| uris)
+    uris.iter().try_for_each(|uri| redirect::check(uri, &embedded.private_redirect_uris))?;
+    Ok(uris)
 }
 
 /// A text that a user may see: without what is invisible or reorders its neighbours, and not too long.

@@ -32,7 +32,8 @@ struct Credentials {
     shown_by: ShownBy,
 }
 
-/// Finds out who asks.
+/// Finds out who asks. A confidential client may send its secret in the header or in the form, whichever of them
+/// it registered.
 ///
 /// # Errors
 /// `invalid_client` for an unknown client or a wrong secret, `invalid_request` for two ways at once.

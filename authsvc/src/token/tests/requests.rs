@@ -1,6 +1,13 @@
 //! What a token request may look like, and how clients show who they are.
 
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
 use axum::http::{StatusCode, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
 use super::{BAD, Flow, UNAUTHORIZED, VERIFIER, basic, invalid, refresh_token};
 use crate::testing::{RESOURCE, form, get};
@@ -165,4 +172,56 @@ async fn a_public_client_has_no_secret() {
         ("redirect_uri", "http://localhost:53412/callback"),
     ];
     refresh_token(&flow.post(&fields).await);
+}
+
+/// Where a test reads the log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn s64_no_secret_is_logged_at_any_level() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    // For all threads: other tests run at the same time, and one without a subscriber can silence the others. What
+    // they log is in it, too.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let flow = Flow::with("client_secret_basic").await;
+    let secret = flow.secret.clone().unwrap();
+    let code = flow.code(|_code| ()).await;
+    let first = flow.redeem(&code, &[("client_secret", &secret)]).await;
+    let token = refresh_token(&first);
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    let second = basic(form("/oauth/token", &fields), &flow.client, &secret);
+    let second = refresh_token(&flow.bench.public(second).await);
+    invalid(&flow.redeem(&code, &[("client_secret", &secret)]).await, BAD, "invalid_grant");
+    flow.bench.public(get(&format!("/nothing?code={code}&token={token}"))).await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let access = first.json()["access_token"].as_str().unwrap().to_owned();
+    assert!(text.contains("tokens were issued") && text.contains("/oauth/token"), "{text}");
+    let header = STANDARD.encode(format!("{}:{secret}", flow.client));
+    for secret in [&secret, &code, &token, &second, &access, &header, &VERIFIER.to_owned()] {
+        assert!(!text.contains(secret.as_str()), "{text}");
+    }
 }
