@@ -2,6 +2,9 @@
 
 use crate::json::{self, Edits, Kind, Overlap, Value};
 
+/// The longest list that is changed: what is added to each tool must not add up to more than a filter can hold.
+const MOST_TOOLS: usize = 10_000;
+
 /// An argument to add.
 #[derive(Clone, Debug)]
 pub struct Injected {
@@ -23,7 +26,7 @@ pub struct Listed {
 }
 
 /// Adds `injected` to every tool of a response, but for the `exempt` ones and those whose schema is not a
-/// plain object's. A document that is no such response comes back unchanged.
+/// plain object's. A document that is no such response, or lists more than 10,000 tools, comes back unchanged.
 #[must_use]
 pub fn inject(text: &[u8], depth: usize, injected: &[Injected], exempt: &[String]) -> Listed {
     let mut listed = Listed::default();
@@ -38,6 +41,9 @@ pub fn inject(text: &[u8], depth: usize, injected: &[Injected], exempt: &[String
     let members = members.join(",");
     let mut edits = Edits::default();
     for tool in tools.elements() {
+        if listed.names.len() == MOST_TOOLS {
+            return Listed::default();
+        }
         let name = tool.first("name").and_then(|name| name.as_str());
         let listed_name = name.as_deref().unwrap_or_default();
         if name.is_some() && !exempt.iter().any(|exempt| exempt == listed_name) {

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Injected, Listed, inject};
+use super::{Injected, Listed, MOST_TOOLS, inject};
 
 fn run(tools: &str) -> (String, Listed) {
     let text =
@@ -125,6 +125,13 @@ fn what_is_no_list_is_unchanged() {
 }
 
 #[test]
+fn a_list_that_would_grow_beyond_measure_is_unchanged() {
+    let list = |tools| vec![r#"{"name":"a"}"#; tools].join(",");
+    assert_eq!(run(&list(MOST_TOOLS)).1.names.len(), MOST_TOOLS);
+    assert_eq!(run(&list(MOST_TOOLS + 1)).1, Listed::default());
+}
+
+#[test]
 fn several_arguments_are_added_together() {
     let injected = ["attache_intent", "attache_prompt"]
         .map(|name| Injected { name, schema: r#"{"type":"string"}"#.to_owned() });
@@ -140,9 +147,9 @@ fn several_arguments_are_added_together() {
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
-    use serde_json::{Value, json};
+    use serde_json::{Value, json, value::RawValue};
 
-    use super::run;
+    use super::{Injected, inject, run};
     use crate::json::random;
 
     /// Members with these names, each at most once, in any order.
@@ -217,6 +224,22 @@ mod properties {
 
     proptest! {
         #[test]
+        fn a_broken_list_does_not_become_another(
+            tools in prop::collection::vec(tool(), 0..3),
+            at in any::<prop::sample::Index>(),
+            byte in prop::sample::select(b"{}[]\",:\\u0-1 \x00\xc3a".to_vec()),
+        ) {
+            let mut text = format!(r#"{{"result":{{"tools":[{}]}}}}"#, tools.join(",")).into_bytes();
+            let at = at.index(text.len());
+            text[at] = byte;
+            let injected = [Injected { name: "attache_intent", schema: "{}".to_owned() }];
+            if let Some(out) = inject(&text, 64, &injected, &[]).text {
+                assert!(serde_json::from_slice::<&RawValue>(&text).is_ok());
+                assert!(serde_json::from_slice::<&RawValue>(&out).is_ok());
+            }
+        }
+
+        #[test]
         fn injecting_is_parsing_adding_and_serializing(tools in prop::collection::vec(tool(), 0..5)) {
             let text = tools.join(" ,");
             let (out, listed) = run(&text);
@@ -232,15 +255,8 @@ mod properties {
         fn every_byte_of_a_list_stays(tools in prop::collection::vec(tool(), 0..5)) {
             let text = tools.join(",");
             let (out, _) = run(&text);
-            // Only whole texts are added, so that without them the list is what it was.
-            let ours = r#""attache_intent":{"type":"string"}"#;
-            let properties = format!(r#""properties":{{{ours}}}"#);
-            let schema = format!(r#""inputSchema":{{"type":"object",{properties}}}"#);
-            let mut left = out;
-            for added in [schema.as_str(), properties.as_str(), ours] {
-                left = left.replace(&format!(",{added}"), "").replace(added, "");
-            }
-            assert_eq!(left, text);
+            let mut out = out.bytes();
+            assert!(text.bytes().all(|byte| out.any(|other| other == byte)), "in this order");
         }
     }
 }
