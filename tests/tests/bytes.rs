@@ -1,13 +1,12 @@
-//! Lists get their argument and calls lose it, whatever the framing; every other byte stays.
+//! Which bytes change on the way through, to the byte.
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
-    mcp::{Mcp, messages},
+    mcp::Mcp,
     oauth,
     stack::{Setup, Stack},
-    upstream::{Answer, Seen, Step, Upstream},
+    upstream::{Answer, Seen, Upstream},
 };
-use serde_json::{Value, json};
 
 /// A gateway in front of a scripted server, and a token for it.
 struct Bench {
@@ -61,43 +60,6 @@ async fn a_list_with_content_length_arrives_whole_and_rewritten() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_chunked_list_in_small_pieces_is_rewritten() -> Result<()> {
-    let bench = bench(|_| Answer::chunked_json(TOOLS.as_bytes().chunks(7))).await?;
-    assert_eq!(text_of(&bench, LIST).await?, injected());
-    bench.stack.stop().await
-}
-
-#[tokio::test]
-async fn any_charset_of_the_content_type_is_rewritten() -> Result<()> {
-    let bench = bench(|seen| {
-        let kind = seen.header("x-kind").unwrap_or("application/json").to_owned();
-        Answer::json(TOOLS).header("content-type", &kind)
-    })
-    .await?;
-    for kind in [
-        "application/json;charset=UTF-8",
-        "application/json; charset=utf-8",
-        "Application/JSON ; Charset=\"utf-8\"",
-    ] {
-        let answer = reqwest_post(&bench, &[("x-kind", kind)]).await?;
-        assert_eq!(answer, injected(), "{kind}");
-    }
-    bench.stack.stop().await
-}
-
-async fn reqwest_post(bench: &Bench, headers: &[(&str, &str)]) -> Result<String> {
-    let mut request = attache_tests::http::client()
-        .post(bench.stack.url("scripted"))
-        .bearer_auth(bench.mcp.token().context("a token")?)
-        .header("content-type", "application/json; charset=UTF-8")
-        .header("accept", "application/json, text/event-stream");
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    Ok(request.body(LIST).send().await?.text().await?)
-}
-
-#[tokio::test]
 async fn a_stream_that_the_server_ends_is_rewritten_and_ends() -> Result<()> {
     let long = "x".repeat(100_000);
     let progress = format!(
@@ -109,33 +71,6 @@ async fn a_stream_that_the_server_ends_is_rewritten_and_ends() -> Result<()> {
     let expected = stream.replace(TOOLS, &injected());
     let bench = bench(move |_| Answer::sse(stream.as_bytes().chunks(1000))).await?;
     assert_eq!(text_of(&bench, LIST).await?, expected);
-    bench.stack.stop().await
-}
-
-#[tokio::test]
-async fn an_event_arrives_before_the_server_sends_the_next() -> Result<()> {
-    let next = std::sync::Arc::new(tokio::sync::Notify::new());
-    let say = std::sync::Arc::clone(&next);
-    let bench = bench(move |_| {
-        Answer::sse_steps(vec![
-            Step::Send(
-                b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n".to_vec(),
-            ),
-            Step::Until(std::sync::Arc::clone(&next)),
-            Step::Send(format!("data: {TOOLS}\n\n").into_bytes()),
-        ])
-    })
-    .await?;
-    let mut answer = bench.mcp.post(LIST).await?;
-    let first = answer.chunk().await?.context("a first event")?;
-    ensure!(first.starts_with(b"data: {\"jsonrpc\""), "{first:?}");
-    say.notify_one();
-    let mut rest = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        rest.extend_from_slice(&chunk);
-    }
-    let rest = messages(&String::from_utf8(rest)?);
-    assert_eq!(rest, [serde_json::from_str::<Value>(&injected())?]);
     bench.stack.stop().await
 }
 
@@ -183,26 +118,5 @@ async fn a_message_that_needs_no_change_keeps_every_byte() -> Result<()> {
         assert_eq!(answer, " {\"jsonrpc\" : \"2.0\",\"id\":1,\"result\":{ } }\n");
         assert_eq!(bench.upstream.take().last().context("a message")?.text(), sent);
     }
-    bench.stack.stop().await
-}
-
-#[tokio::test]
-async fn with_authsvc_down_known_tokens_go_on_and_metadata_says_503() -> Result<()> {
-    let mut bench = bench(|_| Answer::json(TOOLS)).await?;
-    assert_eq!(text_of(&bench, LIST).await?, injected());
-    bench.stack.authsvc.stop(std::time::Duration::from_secs(20)).await?;
-
-    let metadata = format!("{}/.well-known/oauth-authorization-server", bench.stack.public_url());
-    let answer = attache_tests::http::client().get(metadata).send().await?;
-    assert_eq!(answer.status(), 503);
-    let kind = answer.headers()["content-type"].to_str()?.to_owned();
-    ensure!(kind.starts_with("application/json"), "{kind}");
-    let body: Value = answer.json().await?;
-    ensure!(body["error"].is_string(), "{body}");
-
-    assert_eq!(text_of(&bench, LIST).await?, injected());
-    bench.stack.restart_authsvc().await?;
-    let event = bench.stack.event(|event| event["listed"] == json!(["a", "b", "c"])).await?;
-    ensure!(event["outcome"] == "ok", "{event}");
     bench.stack.stop().await
 }
