@@ -91,7 +91,7 @@ async fn a_call_loses_our_arguments_and_nothing_else() -> Result<()> {
         assert_eq!(answer, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[]}}}}"#));
         let seen = bench.upstream.take();
         let call = seen.last().context("a call")?;
-        assert_eq!(call.text(), sent.replace(r#","attache_intent":"to see""#, ""));
+        assert_eq!(call.text(), sent.replace(r#" ,"attache_intent":"to see""#, ""));
         assert_eq!(call.header("authorization"), None, "the caller's token reached the server");
         assert_eq!(call.header("content-length"), Some(call.body.len().to_string().as_str()));
     }

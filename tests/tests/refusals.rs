@@ -83,7 +83,7 @@ async fn every_refusal_says_what_was_wrong_as_status_and_as_json_rpc() -> Result
             br#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#.to_vec(),
             (400, -32600),
         ),
-        ("too deep", deep.into_bytes(), (400, -32600)),
+        ("too deep", deep.into_bytes(), (400, -32700)),
         ("too large", vec![b' '; 65 * 1024], (413, 413)),
     ];
     for (what, body, expected) in bodies {

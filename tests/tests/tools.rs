@@ -133,8 +133,8 @@ async fn a_call_reaches_the_server_byte_for_byte_but_for_our_arguments() -> Resu
     drop(server.take());
     let sent = [
         (
-            r#"{"jsonrpc": "2.0", "id": -9007199254740993, "method":"tools/call","params":{"arguments":{"text":"caf\u00e9 \ud83d\ude00","attache_intent":"why, \"quoted\" }","n":1.0},"name":"echo" , "_meta":{"k":[1e400]}}}"#,
-            r#"{"jsonrpc": "2.0", "id": -9007199254740993, "method":"tools/call","params":{"arguments":{"text":"caf\u00e9 \ud83d\ude00","n":1.0},"name":"echo" , "_meta":{"k":[1e400]}}}"#,
+            r#"{"jsonrpc": "2.0", "id": -9007199254740993, "method":"tools/call","params":{"arguments":{"text":"caf\u00e9 \ud83d\ude00","attache_intent":"why, \"quoted\" }","n":1.0},"name":"echo" , "_meta":{"k":[1e300]}}}"#,
+            r#"{"jsonrpc": "2.0", "id": -9007199254740993, "method":"tools/call","params":{"arguments":{"text":"caf\u00e9 \ud83d\ude00","n":1.0},"name":"echo" , "_meta":{"k":[1e300]}}}"#,
         ),
         (
             r#"{"jsonrpc":"2.0","id":18446744073709551616,"method":"tools/call","params":{"name":"echo"}}"#,

@@ -4,15 +4,14 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    thread,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 mod expect;
+mod folder;
 pub mod launch;
 pub mod parts;
 pub mod ports;
@@ -96,20 +95,15 @@ impl Setup {
     /// Which part failed, why, and where its log is.
     pub async fn start(mut self) -> Result<Stack> {
         self.config["envoy"]["wasm"] = json!(parts::wasm()?);
-        let folder = tempfile::Builder::new().prefix("attache-").tempdir()?;
-        let started = Stack::start(&self, folder.path()).await;
-        match started {
-            Ok((authsvc, envoy)) => {
-                Ok(Stack { authsvc, envoy, config: self.config, folder: Some(folder) })
-            }
-            Err(error) => {
-                Err(error.context(format!("logs are kept in {}", folder.keep().display())))
-            }
-        }
+        let folder = folder::fresh()?;
+        let (authsvc, envoy) = Stack::start(&self, &folder)
+            .await
+            .with_context(|| format!("the stack in {}", folder.display()))?;
+        Ok(Stack { authsvc, envoy, config: self.config, folder })
     }
 }
 
-/// A running gateway. Dropping it ends its parts and removes its files; after a failed test they are kept.
+/// A running gateway. Dropping it ends its parts; its files stay until the test runs again.
 #[derive(Debug)]
 pub struct Stack {
     /// The service.
@@ -117,7 +111,7 @@ pub struct Stack {
     /// The proxy.
     pub envoy: Process,
     config: Value,
-    folder: Option<TempDir>,
+    folder: PathBuf,
 }
 
 impl Stack {
@@ -179,8 +173,8 @@ impl Stack {
 
     /// Its files: configurations and logs.
     #[must_use]
-    pub fn folder(&self) -> PathBuf {
-        self.folder.as_ref().map(|folder| folder.path().to_owned()).unwrap_or_default()
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Starts authsvc again, from the same files, after a test has stopped it.
@@ -188,7 +182,7 @@ impl Stack {
     /// # Errors
     /// When it does not come up.
     pub async fn restart_authsvc(&mut self) -> Result<()> {
-        let folder = self.folder();
+        let folder = self.folder.clone();
         self.authsvc =
             launch::authsvc(&folder.join("attache.yaml"), &folder.join("authsvc-2.log"))?;
         let ready = format!("{}/ready", self.internal_url());
@@ -237,16 +231,6 @@ impl Stack {
             );
         }
         Ok(())
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        if thread::panicking()
-            && let Some(folder) = self.folder.take()
-        {
-            eprintln!("logs of the failed test are kept in {}", folder.keep().display());
-        }
     }
 }
 

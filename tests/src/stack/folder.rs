@@ -1,0 +1,29 @@
+//! A folder for each stack of each test: `target/e2e/<file>/<test>`, kept until the test runs again.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use anyhow::{Context as _, Result};
+
+static STACKS: AtomicUsize = AtomicUsize::new(1);
+
+/// An empty folder, named by the program and the thread that ask: libtest names a thread after its test.
+pub(super) fn fresh() -> Result<PathBuf> {
+    let program = env::current_exe().context("cannot tell where this program is")?;
+    let stem = program.file_stem().unwrap_or_default().to_string_lossy();
+    // Cargo appends a digest to the name of a test.
+    let file = stem.rsplit_once('-').map_or(&*stem, |(file, _)| file);
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("unnamed").replace("::", "-");
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    let target = target.map_or_else(env::temp_dir, PathBuf::from);
+    let turn = STACKS.fetch_add(1, Ordering::Relaxed);
+    let folder = target.join("e2e").join(file).join(format!("{test}.{turn}"));
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
