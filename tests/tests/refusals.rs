@@ -102,7 +102,12 @@ async fn every_refusal_says_what_was_wrong_as_status_and_as_json_rpc() -> Result
         ),
         (
             "a password",
-            gateway.http.post(&gateway.url).basic_auth("admin", Some("secret")).body(PING),
+            gateway
+                .http
+                .post(&gateway.url)
+                .basic_auth("admin", Some("secret"))
+                .header("content-type", "application/json")
+                .body(PING),
             401,
         ),
     ];

@@ -1,15 +1,13 @@
 //! A folder for each stack of each test: `target/e2e/<file>/<test>`, kept until the test runs again.
 
-use std::{
-    env, fs,
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-};
+use std::{cell::Cell, env, fs, path::PathBuf, thread};
 
 use anyhow::{Context as _, Result};
 
-static STACKS: AtomicUsize = AtomicUsize::new(1);
+thread_local! {
+    /// Stacks that the test of this thread has started.
+    static STACKS: Cell<usize> = const { Cell::new(0) };
+}
 
 /// An empty folder, named by the program and the thread that ask: libtest names a thread after its test.
 pub(super) fn fresh() -> Result<PathBuf> {
@@ -21,8 +19,9 @@ pub(super) fn fresh() -> Result<PathBuf> {
     let test = thread.name().unwrap_or("unnamed").replace("::", "-");
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     let target = target.map_or_else(env::temp_dir, PathBuf::from);
-    let turn = STACKS.fetch_add(1, Ordering::Relaxed);
-    let folder = target.join("e2e").join(file).join(format!("{test}.{turn}"));
+    let turn = STACKS.replace(STACKS.get() + 1);
+    let name = if turn == 0 { test } else { format!("{test}.{turn}") };
+    let folder = target.join("e2e").join(file).join(name);
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
