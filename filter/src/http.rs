@@ -89,19 +89,17 @@ impl Http {
             return Ok(self.rest());
         };
         let (exchange, effect) = exchange.handle(input, &mut worker.shared);
-        match effect {
-            Effect::AwaitKeys => self.wait(&mut worker, exchange),
-            Effect::Hold if until_us.is_some() => {
-                worker.parked.insert(self.id, Parked { exchange, until_us });
-                self.presence = Presence::Parked;
-                Ok(Move::Stay)
-            }
-            effect => {
-                let moved = worker.apply(&exchange, effect)?;
-                self.presence = Presence::Here(exchange);
-                Ok(moved)
-            }
+        if effect == Effect::AwaitKeys {
+            return self.wait(&mut worker, exchange);
         }
+        if effect == Effect::Hold && until_us.is_some() {
+            worker.parked.insert(self.id, Parked { exchange, until_us });
+            self.presence = Presence::Parked;
+            return Ok(Move::Stay);
+        }
+        let moved = worker.apply(&exchange, effect)?;
+        self.presence = Presence::Here(exchange);
+        Ok(moved)
     }
 
     /// Leaves the exchange with the worker until the keys come.

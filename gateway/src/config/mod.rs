@@ -190,4 +190,4 @@ fn injected(argument: Argument) -> Injected {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

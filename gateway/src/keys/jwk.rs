@@ -178,7 +178,11 @@ impl Verifier {
                 let key = RsaPublicKey::try_from(jwk).ok()?;
                 Some(Self::Rsa(StrongKey::try_from(key).ok()?, only))
             }
-            _ => None,
+            // A symmetric key, a key for another algorithm, or of a kind that is not known yet.
+            JsonWebKey::KeyPair { .. }
+            | JsonWebKey::EllipticCurve { .. }
+            | JsonWebKey::Symmetric { .. }
+            | _ => None,
         }
     }
 }

@@ -196,4 +196,4 @@ fn backoff(times: u32) -> u64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -8,23 +8,30 @@
 //! every state before AwaitingResponse ──▶ Refused ──▶ over
 //! ```
 
+mod effect;
+mod input;
+mod shared;
+
 use std::{mem, rc::Rc};
 
 use attache_protocol::{
-    event::Event,
     mcp::method::Method,
-    plugin::{Authentication, CallerToken, Limits},
+    plugin::{Authentication, CallerToken},
 };
 
+pub use self::{
+    effect::{Effect, Forward, Over},
+    input::Input,
+    shared::Shared,
+};
 use crate::{
-    config::{Endpoint, Gateway},
-    event_id::EventIds,
-    refusal::{Refusal, Reply},
+    config::Endpoint,
+    refusal::Refusal,
     request::{
         headers::{self, Field, Headers, Verb},
         message::Spoken,
         rewrite::rewrite,
-        token::{Caller, Patience, Trust, Verdict},
+        token::{Caller, Patience, Verdict},
     },
     response::{
         analytics::{Ending, Record},
@@ -34,121 +41,6 @@ use crate::{
 
 /// The method whose answer is a stream without an end (2026-07-28).
 const LISTEN: &str = "subscriptions/listen";
-
-/// What the exchanges of a worker share.
-#[derive(Debug)]
-pub struct Shared {
-    /// The configuration.
-    pub gateway: Rc<Gateway>,
-    /// Whom we believe.
-    pub trust: Trust,
-    /// Identities of events.
-    pub ids: EventIds,
-}
-
-/// What Envoy says. Times are Unix microseconds.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// A request begins.
-    RequestHeaders {
-        /// All of its headers.
-        headers: Headers,
-        /// Whether a body follows.
-        end: bool,
-        /// When.
-        now_us: u64,
-    },
-    /// A part of the body came and is held by Envoy.
-    RequestBodyGrows {
-        /// Bytes that are held by now.
-        held: usize,
-    },
-    /// The body is complete.
-    RequestBody {
-        /// All of it.
-        body: &'a [u8],
-        /// When.
-        now_us: u64,
-    },
-    /// The issuer's keys came, or came anew.
-    KeysChanged {
-        /// When.
-        now_us: u64,
-    },
-    /// The request has waited for keys long enough.
-    WaitExpired {
-        /// When.
-        now_us: u64,
-    },
-    /// A response begins: the server's, or Envoy's own.
-    ResponseHeaders {
-        /// All of its headers.
-        headers: Headers,
-        /// Whether this is all.
-        end: bool,
-    },
-    /// A part of the response body.
-    ResponseBody {
-        /// Its length.
-        size: usize,
-        /// The bytes, if [`Exchange::reads_response`]; else nothing.
-        bytes: &'a [u8],
-        /// Whether it is the last.
-        end: bool,
-    },
-    /// Trailers end the response body.
-    ResponseTrailers,
-    /// The stream is over.
-    Done {
-        /// How, if its end was not seen.
-        broken_by_server: bool,
-        /// When.
-        now_us: u64,
-    },
-}
-
-/// What Envoy is to do.
-#[derive(Debug, PartialEq)]
-pub enum Effect {
-    /// Go on.
-    Continue,
-    /// Keep what came, and go on asking.
-    Hold,
-    /// The same; and tell when the keys change, or the wait is over.
-    AwaitKeys,
-    /// Answer this.
-    Refuse(Reply),
-    /// Send the request to the server, changed like this.
-    Forward(Forward),
-    /// Remove the response's `content-length`: its body will have another.
-    OpenLength,
-    /// Put this in the place of the chunk.
-    Replace(Vec<u8>),
-    /// Break the response off: a part of it cannot be delivered.
-    Abort,
-    /// Nothing is left to do but this.
-    Over(Over),
-}
-
-/// Changes of a request.
-#[derive(Debug, Default, PartialEq)]
-pub struct Forward {
-    /// Headers that go.
-    pub remove: Vec<&'static str>,
-    /// `content-length`, where it was declared and the body changed.
-    pub length: Option<usize>,
-    /// The new body; `None` when it stays as it is.
-    pub body: Option<Vec<u8>>,
-}
-
-/// What is left of an exchange.
-#[derive(Debug, Default, PartialEq)]
-pub struct Over {
-    /// What happened.
-    pub events: Vec<Event>,
-    /// Tools that have an argument of a reserved name themselves: the operator should exempt them.
-    pub owners: Vec<String>,
-}
 
 /// One HTTP exchange on an endpoint.
 #[derive(Debug)]
@@ -163,15 +55,30 @@ enum State {
     /// Nothing is known yet.
     Started,
     /// The caller cannot be known yet.
-    AwaitingKeys { headers: Headers, verb: Verb, arrived: Arrived },
+    AwaitingKeys(Waiting),
     /// The caller is known; the body is on its way.
-    ReadingBody { headers: Headers, caller: Caller },
+    ReadingBody(Known),
     /// The request went to the server.
     AwaitingResponse { asked: Asked },
     /// The response is on its way.
     Responding { flow: Flow, complete: bool },
     /// We answered ourselves.
     Refused,
+}
+
+/// A request whose caller is not known yet.
+#[derive(Debug)]
+struct Waiting {
+    headers: Headers,
+    verb: Verb,
+    arrived: Arrived,
+}
+
+/// A request whose caller is known.
+#[derive(Debug)]
+struct Known {
+    headers: Headers,
+    caller: Caller,
 }
 
 /// What came of a request body so far.
@@ -233,7 +140,7 @@ impl Exchange {
     /// Whether the request body is needed: if not, it need not be copied.
     #[must_use]
     pub const fn reads_request(&self) -> bool {
-        matches!(&self.state, State::AwaitingKeys { .. } | State::ReadingBody { .. })
+        matches!(&self.state, State::AwaitingKeys(_) | State::ReadingBody(_))
     }
 
     /// Whether a response would be the answer to the request: not one that we made.
@@ -254,8 +161,8 @@ impl Exchange {
         match &self.state {
             State::Responding { complete, .. } => !*complete,
             State::Started
-            | State::AwaitingKeys { .. }
-            | State::ReadingBody { .. }
+            | State::AwaitingKeys(_)
+            | State::ReadingBody(_)
             | State::AwaitingResponse { .. } => true,
             State::Refused => false,
         }
@@ -275,7 +182,7 @@ impl Exchange {
 
     fn begin(&mut self, headers: Headers, end: bool, shared: &mut Shared, now_us: u64) -> Step {
         let verb = Verb::read(&headers);
-        self.record = Some(Record::new(&headers, verb.ok(), now_us));
+        self.record = Some(Record::new(Rc::clone(&self.endpoint), &headers, verb.ok(), now_us));
         let limits = &shared.gateway.limits;
         let verb = match verb
             .and_then(|verb| headers::check(verb, &self.endpoint, &headers, limits).map(|()| verb))
@@ -284,16 +191,16 @@ impl Exchange {
             Err(refusal) => return self.refuse(refusal, None),
         };
         let arrived = if end { Arrived::All(Vec::new()) } else { Arrived::Part };
-        self.authorize(headers, verb, arrived, (Patience::Waits, now_us), shared)
+        self.authorize(Waiting { headers, verb, arrived }, Patience::Waits, shared, now_us)
     }
 
     fn grow(&mut self, state: State, held: usize, shared: &Shared) -> Step {
         let most = shared.gateway.limits.max_body;
         match state {
-            State::AwaitingKeys { .. } | State::ReadingBody { .. } if held > most => {
+            State::AwaitingKeys(_) | State::ReadingBody(_) if held > most => {
                 self.refuse(Refusal::BodyTooLarge(most), None)
             }
-            state @ (State::AwaitingKeys { .. } | State::ReadingBody { .. } | State::Started) => {
+            state @ (State::AwaitingKeys(_) | State::ReadingBody(_) | State::Started) => {
                 (state, Effect::Hold)
             }
             state @ State::Refused => (state, Effect::Hold),
@@ -306,16 +213,14 @@ impl Exchange {
     fn receive(&mut self, state: State, body: &[u8], shared: &mut Shared, now_us: u64) -> Step {
         let most = shared.gateway.limits.max_body;
         match state {
-            State::AwaitingKeys { .. } | State::ReadingBody { .. } if body.len() > most => {
+            State::AwaitingKeys(_) | State::ReadingBody(_) if body.len() > most => {
                 self.refuse(Refusal::BodyTooLarge(most), None)
             }
-            State::AwaitingKeys { headers, verb, arrived: _ } => {
+            State::AwaitingKeys(waiting) => {
                 let arrived = Arrived::All(body.to_vec());
-                (State::AwaitingKeys { headers, verb, arrived }, Effect::Hold)
+                (State::AwaitingKeys(Waiting { arrived, ..waiting }), Effect::Hold)
             }
-            State::ReadingBody { headers, caller } => {
-                self.read(&headers, &caller, body, shared, now_us)
-            }
+            State::ReadingBody(known) => self.read(&known, body, shared, now_us),
             state @ (State::Started | State::Refused) => (state, Effect::Hold),
             state @ (State::AwaitingResponse { .. } | State::Responding { .. }) => {
                 (state, Effect::Continue)
@@ -325,11 +230,9 @@ impl Exchange {
 
     fn wake(&mut self, state: State, patience: Patience, shared: &mut Shared, now_us: u64) -> Step {
         match state {
-            State::AwaitingKeys { headers, verb, arrived } => {
-                self.authorize(headers, verb, arrived, (patience, now_us), shared)
-            }
+            State::AwaitingKeys(waiting) => self.authorize(waiting, patience, shared, now_us),
             state @ (State::Started
-            | State::ReadingBody { .. }
+            | State::ReadingBody(_)
             | State::AwaitingResponse { .. }
             | State::Responding { .. }
             | State::Refused) => (state, Effect::Hold),
@@ -338,42 +241,38 @@ impl Exchange {
 
     fn authorize(
         &mut self,
-        headers: Headers,
-        verb: Verb,
-        arrived: Arrived,
-        (patience, now_us): (Patience, u64),
+        waiting: Waiting,
+        patience: Patience,
         shared: &mut Shared,
+        now_us: u64,
     ) -> Step {
+        let Waiting { headers, verb, arrived } = waiting;
         let authorization = headers.field("authorization");
         let verdict =
             shared.trust.authorize(&self.endpoint, authorization, patience, now_us / 1000);
         let caller = match verdict {
             Verdict::Caller(caller) => caller,
             Verdict::KeysNeeded => {
-                return (State::AwaitingKeys { headers, verb, arrived }, Effect::AwaitKeys);
+                let waiting = Waiting { headers, verb, arrived };
+                return (State::AwaitingKeys(waiting), Effect::AwaitKeys);
             }
             Verdict::Refused(refusal) => return self.refuse(refusal, None),
         };
         if let Some(record) = &mut self.record {
             record.identified(caller.identity());
         }
+        let known = Known { headers, caller };
         match (verb, arrived) {
-            (Verb::Post, Arrived::Part) => (State::ReadingBody { headers, caller }, Effect::Hold),
-            (Verb::Post, Arrived::All(body)) => self.read(&headers, &caller, &body, shared, now_us),
+            (Verb::Post, Arrived::Part) => (State::ReadingBody(known), Effect::Hold),
+            (Verb::Post, Arrived::All(body)) => self.read(&known, &body, shared, now_us),
             (Verb::Get | Verb::Delete, Arrived::Part | Arrived::All(_)) => {
-                self.forward(&headers, &caller, Asked::Other, (None, now_us))
+                self.forward(&known, Asked::Other, None, now_us)
             }
         }
     }
 
-    fn read(
-        &mut self,
-        headers: &Headers,
-        caller: &Caller,
-        body: &[u8],
-        shared: &Shared,
-        now_us: u64,
-    ) -> Step {
+    fn read(&mut self, known: &Known, body: &[u8], shared: &Shared, now_us: u64) -> Step {
+        let Known { headers, caller } = known;
         if let Some(record) = &mut self.record {
             record.received(body.len());
         }
@@ -384,20 +283,14 @@ impl Exchange {
         };
         let rewritten = rewrite(&self.endpoint, &spoken, body);
         if let Some(record) = &mut self.record {
-            record.understood(&self.endpoint, &spoken, &rewritten.cuts);
+            record.understood(&spoken, &rewritten.cuts);
         }
-        self.forward(headers, caller, asked(&spoken), (rewritten.body, now_us))
+        self.forward(known, asked(&spoken), rewritten.body, now_us)
     }
 
     /// The caller is the proof that the request may go on.
-    fn forward(
-        &mut self,
-        headers: &Headers,
-        _caller: &Caller,
-        asked: Asked,
-        (body, now_us): (Option<Vec<u8>>, u64),
-    ) -> Step {
-        let present = |name: &str| headers.field(name) != Field::Absent;
+    fn forward(&mut self, known: &Known, asked: Asked, body: Option<Vec<u8>>, now_us: u64) -> Step {
+        let present = |name: &str| known.headers.field(name) != Field::Absent;
         let mut remove = Vec::new();
         let checked = self.endpoint.authentication != Authentication::None;
         let kept = self.endpoint.caller_token == CallerToken::Forwarded;
@@ -466,15 +359,15 @@ impl Exchange {
             }
             State::Responding { flow, complete: false } => (flow.finish(), Ending::ClientLeft),
             State::Started
-            | State::AwaitingKeys { .. }
-            | State::ReadingBody { .. }
+            | State::AwaitingKeys(_)
+            | State::ReadingBody(_)
             | State::AwaitingResponse { .. }
             | State::Refused => (Seen::default(), Ending::ClientLeft),
         };
         let Some(record) = self.record.take() else {
             return Over::default();
         };
-        let events = record.events(&self.endpoint, &seen, ending, &mut shared.ids, now_us);
+        let events = record.events(&seen, ending, &mut shared.ids, now_us);
         Over { events, owners: seen.owners }
     }
 }
@@ -493,21 +386,6 @@ fn asked(spoken: &Spoken<'_>) -> Asked {
         (Some(_), Some(call)) if call.method == LISTEN => Asked::Listen,
         (Some(_), Some(_)) => Asked::One(item.method),
         _ => Asked::Other,
-    }
-}
-
-impl Shared {
-    /// What a worker begins with.
-    #[must_use]
-    pub fn new(gateway: Rc<Gateway>, seed: u64) -> Self {
-        let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone());
-        Self { gateway, trust, ids: EventIds::new(seed) }
-    }
-
-    /// Bounds on what is held.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.gateway.limits
     }
 }
 

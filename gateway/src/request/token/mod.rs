@@ -305,4 +305,4 @@ impl Verified {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

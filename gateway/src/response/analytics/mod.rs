@@ -43,6 +43,7 @@ const METHOD_NOT_FOUND: i64 = -32601;
 /// What is known of an exchange so far. Times are Unix microseconds.
 #[derive(Debug)]
 pub struct Record {
+    endpoint: Rc<Endpoint>,
     started_us: u64,
     forwarded_us: Option<u64>,
     verb: Option<Verb>,
@@ -85,9 +86,10 @@ pub enum Ending {
 impl Record {
     /// A request begins.
     #[must_use]
-    pub fn new(headers: &Headers, verb: Option<Verb>, now_us: u64) -> Self {
+    pub fn new(endpoint: Rc<Endpoint>, headers: &Headers, verb: Option<Verb>, now_us: u64) -> Self {
         let text = |name: &str| headers.first(name).map(|value| bytes(value, NAME));
         Self {
+            endpoint,
             started_us: now_us,
             forwarded_us: None,
             verb,
@@ -115,13 +117,13 @@ impl Record {
     }
 
     /// The body was understood.
-    pub fn understood(&mut self, endpoint: &Endpoint, spoken: &Spoken<'_>, cuts: &[Vec<Cut<'_>>]) {
+    pub fn understood(&mut self, spoken: &Spoken<'_>, cuts: &[Vec<Cut<'_>>]) {
         let none = Vec::new();
         self.said = spoken
             .items()
             .iter()
             .enumerate()
-            .map(|(at, item)| Said::read(endpoint, item, cuts.get(at).unwrap_or(&none)))
+            .map(|(at, item)| Said::read(&self.endpoint, item, cuts.get(at).unwrap_or(&none)))
             .collect();
     }
 
@@ -150,13 +152,12 @@ impl Record {
     #[must_use]
     pub fn events(
         self,
-        endpoint: &Endpoint,
         seen: &Seen,
         ending: Ending,
         ids: &mut EventIds,
         now_us: u64,
     ) -> Vec<Event> {
-        if endpoint.capture == Capture::Off {
+        if self.endpoint.capture == Capture::Off {
             return Vec::new();
         }
         let Some(verdict) = self.verdict(seen, ending) else {
@@ -167,10 +168,8 @@ impl Record {
         if said.is_empty() {
             said.push(Said::default());
         }
-        let mut events: Vec<Event> = said
-            .into_iter()
-            .map(|said| record.event(endpoint, said, &verdict, ids, now_us))
-            .collect();
+        let mut events: Vec<Event> =
+            said.into_iter().map(|said| record.event(said, &verdict, ids, now_us)).collect();
         if let Some(event) = events.first_mut() {
             let listed = seen.listed.iter().take(LISTED);
             event.listed = listed.map(|name| text(name, NAME)).collect();
@@ -207,14 +206,7 @@ impl Record {
         })
     }
 
-    fn event(
-        &self,
-        endpoint: &Endpoint,
-        said: Said,
-        verdict: &Verdict,
-        ids: &mut EventIds,
-        now_us: u64,
-    ) -> Event {
+    fn event(&self, said: Said, verdict: &Verdict, ids: &mut EventIds, now_us: u64) -> Event {
         let claims = self.identity.as_ref().map(|identity| &identity.claims);
         let claim = |value: &str| text(value, NAME);
         let verb = self.verb.map_or("HTTP", Verb::as_str);
@@ -223,8 +215,8 @@ impl Record {
             started_at_ms: self.started_us / 1000,
             duration_us: now_us.saturating_sub(self.started_us),
             upstream_us: self.forwarded_us.map(|forwarded| now_us.saturating_sub(forwarded)),
-            endpoint: endpoint.path.clone(),
-            server: endpoint.server.clone(),
+            endpoint: self.endpoint.path.clone(),
+            server: self.endpoint.server.clone(),
             method: said.method.unwrap_or_else(|| verb.to_owned()),
             name: said.name,
             outcome: verdict.outcome,
@@ -335,7 +327,7 @@ pub(crate) fn text(value: &str, most: usize) -> String {
         letter if letter.is_control() => None,
         letter => Some(letter),
     };
-    if value.len() <= most && !value.bytes().any(|byte| byte < b' ' || byte >= 0x7f) {
+    if value.len() <= most && value.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
         return value.to_owned();
     }
     value.chars().filter_map(clean).take(most).collect()

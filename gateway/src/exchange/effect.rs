@@ -1,0 +1,48 @@
+//! What an exchange says to Envoy.
+
+use attache_protocol::event::Event;
+
+use crate::refusal::Reply;
+
+/// What Envoy is to do.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Go on.
+    Continue,
+    /// Keep what came, and go on asking.
+    Hold,
+    /// The same; and tell when the keys change, or the wait is over.
+    AwaitKeys,
+    /// Answer this.
+    Refuse(Reply),
+    /// Send the request to the server, changed like this.
+    Forward(Forward),
+    /// Remove the response's `content-length`: its body will have another.
+    OpenLength,
+    /// Put this in the place of the chunk.
+    Replace(Vec<u8>),
+    /// Break the response off: a part of it cannot be delivered.
+    Abort,
+    /// Nothing is left to do but this.
+    Over(Over),
+}
+
+/// Changes of a request.
+#[derive(Debug, Default, PartialEq)]
+pub struct Forward {
+    /// Headers that go.
+    pub remove: Vec<&'static str>,
+    /// `content-length`, where it was declared and the body changed.
+    pub length: Option<usize>,
+    /// The new body; `None` when it stays as it is.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What is left of an exchange.
+#[derive(Debug, Default, PartialEq)]
+pub struct Over {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// Tools that have an argument of a reserved name themselves: the operator should exempt them.
+    pub owners: Vec<String>,
+}

@@ -1,0 +1,25 @@
+//! What the exchanges of a worker share.
+
+use std::rc::Rc;
+
+use crate::{config::Gateway, event_id::EventIds, request::token::Trust};
+
+/// What the exchanges of a worker share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration.
+    pub gateway: Rc<Gateway>,
+    /// Whom we believe.
+    pub trust: Trust,
+    /// Identities of events.
+    pub ids: EventIds,
+}
+
+impl Shared {
+    /// What a worker begins with.
+    #[must_use]
+    pub fn new(gateway: Rc<Gateway>, seed: u64) -> Self {
+        let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone());
+        Self { gateway, trust, ids: EventIds::new(seed) }
+    }
+}
