@@ -15,7 +15,7 @@ help: ## list the commands
 run: ## start Envoy with the filter, authsvc and a demo MCP server; Ctrl-C stops them
 	@scripts/envoy.sh
 	@scripts/wasm.sh
-	@cargo build --quiet $(service) --bin authsvc --bin run --bin demo_server
+	@cargo build $(service) --bin authsvc --bin run --bin demo_server
 	@exec $(target)/service/run
 
 build: wasm authsvc ## build the filter and the service
