@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod authorization;
+mod body;
 pub mod check;
 pub mod clock;
 pub mod config;

@@ -18,7 +18,7 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{
     authorization::{authorize, consent, login},
-    correlation, discovery, events,
+    body, correlation, discovery, events,
     refusal::NotFound,
     registration,
     state::App,
@@ -66,6 +66,7 @@ fn finish(table: Router<App>, max_body: usize, app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(max_body))
+        .layer(middleware::from_fn_with_state(max_body, body::take))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(middleware::from_fn_with_state(app.clone(), correlation::correlate))
