@@ -117,6 +117,10 @@ impl Exchange {
             (State::AwaitingResponse { asked }, Input::ResponseHeaders { headers, end }) => {
                 self.respond(asked, &headers, end, shared)
             }
+            (
+                State::Started | State::AwaitingKeys(_) | State::ReadingBody(_),
+                Input::ResponseHeaders { headers, end },
+            ) => self.respond(Asked::Other, &headers, end, shared),
             (State::Responding { flow, complete }, Input::ResponseBody { size, bytes, end }) => {
                 self.pass(flow, complete || end, (size, bytes, end), shared)
             }
@@ -143,10 +147,11 @@ impl Exchange {
         matches!(&self.state, State::AwaitingKeys(_) | State::ReadingBody(_))
     }
 
-    /// Whether a response would be the answer to the request: not one that we made.
+    /// Whether a response would be news: not one that we made. Before the request went to the server it is Envoy's
+    /// own, as for a body that does not come.
     #[must_use]
     pub const fn awaits_response(&self) -> bool {
-        matches!(&self.state, State::AwaitingResponse { .. })
+        !matches!(&self.state, State::Refused | State::Responding { .. })
     }
 
     /// Whether the bytes of the response are looked at: if not, they need not be copied.
@@ -183,10 +188,8 @@ impl Exchange {
     fn begin(&mut self, headers: Headers, end: bool, shared: &mut Shared, now_us: u64) -> Step {
         let verb = Verb::read(&headers);
         self.record = Some(Record::new(Rc::clone(&self.endpoint), &headers, verb.ok(), now_us));
-        let limits = &shared.gateway.limits;
-        let verb = match verb
-            .and_then(|verb| headers::check(verb, &self.endpoint, &headers, limits).map(|()| verb))
-        {
+        let checked = headers::check_origin(&self.endpoint, &headers);
+        let verb = match verb.and_then(|verb| checked.map(|()| verb)) {
             Ok(verb) => verb,
             Err(refusal) => return self.refuse(refusal, None),
         };
@@ -260,6 +263,11 @@ impl Exchange {
         };
         if let Some(record) = &mut self.record {
             record.identified(caller.identity());
+        }
+        if verb == Verb::Post
+            && let Err(refusal) = headers::check_body(&headers, &shared.gateway.limits)
+        {
+            return self.refuse(refusal, None);
         }
         let known = Known { headers, caller };
         match (verb, arrived) {

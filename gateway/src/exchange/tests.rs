@@ -146,7 +146,8 @@ fn the_caller_s_token_stays_here_unless_it_is_forwarded() {
 fn a_request_without_a_token_is_refused_before_its_body_is_read() {
     for method in ["POST", "GET", "DELETE"] {
         let mut run = Run::new(configuration());
-        let headers = headers(&[(":method", method), ("content-type", "application/json")]);
+        // Whatever it sends: it is told where to get a token before it is told what else is wrong.
+        let headers = headers(&[(":method", method), ("content-type", "text/plain")]);
         assert_eq!(refused(run.headers(headers)).0, 401, "{method}");
         assert_eq!(run.body(CALL), Effect::Hold, "nothing goes on");
         let event = run.event();
@@ -365,6 +366,23 @@ fn a_client_that_leaves_cancels() {
     run.response("200", "text/event-stream");
     run.chunk(": x\n\n", false);
     assert_eq!(run.event().outcome, Outcome::Cancelled);
+}
+
+#[test]
+fn envoy_s_own_answer_to_half_a_request_is_recorded() {
+    for (status, outcome, fault) in [
+        ("408", Outcome::Invalid, Fault::Client),
+        ("413", Outcome::Invalid, Fault::Client),
+        ("503", Outcome::UpstreamError, Fault::Gateway),
+    ] {
+        let mut run = Run::new(configuration());
+        run.headers(post(&[]));
+        assert_eq!(run.response(status, "text/plain"), Effect::Continue);
+        run.chunk("no", true);
+        let event = run.event();
+        assert_eq!((event.outcome, event.fault), (outcome, Some(fault)));
+        assert_eq!(event.status.map(|status| status.to_string()).as_deref(), Some(status));
+    }
 }
 
 #[test]

@@ -4,16 +4,14 @@ use serde_json::json;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Field, Headers, Verb, check};
+use super::{Field, Headers, Verb, check_body, check_origin};
 use crate::{
     refusal::Refusal,
     testing::{configuration, configured, gateway, headers, post},
 };
 
-fn checked(verb: Verb, headers: &Headers) -> Result<(), Refusal> {
-    let gateway = gateway(configuration());
-    let endpoint = gateway.endpoint(b"/mcp").expect("it is there");
-    check(verb, endpoint, headers, &gateway.limits)
+fn checked(headers: &Headers) -> Result<(), Refusal> {
+    check_body(headers, &gateway(configuration()).limits)
 }
 
 #[test]
@@ -27,41 +25,35 @@ fn json_is_json_with_any_parameters() {
         "application/json;",
     ] {
         let headers = headers(&[("content-type", media_type)]);
-        assert_eq!(checked(Verb::Post, &headers), Ok(()), "{media_type}");
+        assert_eq!(checked(&headers), Ok(()), "{media_type}");
     }
     for media_type in ["text/plain", "application/json2", "application/jsonl", "", "json"] {
         let headers = headers(&[("content-type", media_type)]);
-        assert_eq!(checked(Verb::Post, &headers), Err(Refusal::ContentType), "{media_type}");
+        assert_eq!(checked(&headers), Err(Refusal::ContentType), "{media_type}");
     }
-    assert_eq!(checked(Verb::Post, &headers(&[])), Err(Refusal::ContentType));
+    assert_eq!(checked(&headers(&[])), Err(Refusal::ContentType));
     let twice = post(&[("content-type", "text/plain")]);
-    assert_eq!(checked(Verb::Post, &twice), Err(Refusal::ContentType));
+    assert_eq!(checked(&twice), Err(Refusal::ContentType));
 }
 
 #[test]
 fn a_compressed_body_is_refused() {
     for encoding in ["gzip", "br", "identity, gzip", "x"] {
         let headers = post(&[("content-encoding", encoding)]);
-        assert_eq!(checked(Verb::Post, &headers), Err(Refusal::ContentEncoding), "{encoding}");
+        assert_eq!(checked(&headers), Err(Refusal::ContentEncoding), "{encoding}");
     }
     for encoding in ["identity", "Identity", ""] {
-        assert_eq!(checked(Verb::Post, &post(&[("content-encoding", encoding)])), Ok(()));
+        assert_eq!(checked(&post(&[("content-encoding", encoding)])), Ok(()));
     }
     let twice = post(&[("content-encoding", "identity"), ("content-encoding", "gzip")]);
-    assert_eq!(checked(Verb::Post, &twice), Err(Refusal::ContentEncoding));
+    assert_eq!(checked(&twice), Err(Refusal::ContentEncoding));
 }
 
 #[test]
 fn a_body_that_is_declared_too_large_is_refused_before_it_comes() {
     let refused = Err(Refusal::BodyTooLarge(4096));
-    assert_eq!(checked(Verb::Post, &post(&[("content-length", "4097")])), refused);
-    assert_eq!(checked(Verb::Post, &post(&[("content-length", "4096")])), Ok(()));
-}
-
-#[test]
-fn streams_and_ends_of_sessions_need_no_body() {
-    assert_eq!(checked(Verb::Get, &headers(&[])), Ok(()));
-    assert_eq!(checked(Verb::Delete, &headers(&[])), Ok(()));
+    assert_eq!(checked(&post(&[("content-length", "4097")])), refused);
+    assert_eq!(checked(&post(&[("content-length", "4096")])), Ok(()));
 }
 
 #[test]
@@ -74,22 +66,20 @@ fn other_methods_are_refused() {
 }
 
 #[test]
-fn a_foreign_origin_is_refused_for_every_method() {
+fn a_foreign_origin_is_refused() {
     let configuration =
         configured("/endpoints/0/origins", json!({"listed": ["https://app.example"]}));
     let gateway = gateway(configuration);
     let endpoint = gateway.endpoint(b"/mcp").expect("it is there");
-    for verb in [Verb::Post, Verb::Get, Verb::Delete] {
-        let check = |headers: &Headers| check(verb, endpoint, headers, &gateway.limits);
-        assert_eq!(check(&post(&[("origin", "https://app.example")])), Ok(()));
-        assert_eq!(check(&post(&[])), Ok(()), "no browser");
-        for origin in ["https://evil.example", "null", "", "http://localhost:3000"] {
-            let headers = post(&[("origin", origin)]);
-            assert_eq!(check(&headers), Err(Refusal::ForeignOrigin), "{origin}");
-        }
-        let twice = post(&[("origin", "https://app.example"), ("origin", "https://app.example")]);
-        assert_eq!(check(&twice), Err(Refusal::ForeignOrigin));
+    let check = |headers: &Headers| check_origin(endpoint, headers);
+    assert_eq!(check(&post(&[("origin", "https://app.example")])), Ok(()));
+    assert_eq!(check(&post(&[])), Ok(()), "no browser");
+    for origin in ["https://evil.example", "null", "", "http://localhost:3000"] {
+        let headers = post(&[("origin", origin)]);
+        assert_eq!(check(&headers), Err(Refusal::ForeignOrigin), "{origin}");
     }
+    let twice = post(&[("origin", "https://app.example"), ("origin", "https://app.example")]);
+    assert_eq!(check(&twice), Err(Refusal::ForeignOrigin));
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Record {
 
     /// How it ended; `None` when the end is still to come, in another exchange.
     fn verdict(&self, seen: &Seen, ending: Ending) -> Option<Verdict> {
-        use Outcome::{Cancelled, Ok, RpcError, Timeout, ToolError, UpstreamError};
+        use Outcome::{Cancelled, Invalid, Ok, RpcError, Timeout, ToolError, UpstreamError};
         let verdict = |outcome, fault| Verdict { outcome, fault, code: None };
         if let Some(refusal) = self.refused {
             return Some(Verdict {
@@ -188,7 +188,11 @@ impl Record {
                 code: Some(refusal.code()),
             });
         }
+        let forwarded = self.forwarded_us.is_some();
         Some(match (self.status, seen.answer, ending) {
+            // Envoy's own answer to a request that did not become one.
+            (Some(400..500), ..) if !forwarded => verdict(Invalid, Some(Fault::Client)),
+            (Some(500..), ..) if !forwarded => verdict(UpstreamError, Some(Fault::Gateway)),
             (Some(504), ..) => verdict(Timeout, Some(Fault::Server)),
             (Some(500..), ..) => verdict(UpstreamError, Some(Fault::Server)),
             (_, Some(Answer::InputRequired), _) => return None,
