@@ -20,6 +20,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::get,
+    serve::ListenerExt as _,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -64,6 +65,8 @@ async fn main() -> Result<()> {
         .layer(middleware::from_fn_with_state(seen.clone(), remember))
         .route("/seen", get(async |State(seen): State<Seen>| Json(seen.all())))
         .with_state(seen);
+    // Small events go at once: with Nagle's algorithm each would wait for the last one's acknowledgement.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).await.context("serving ended")
 }
 
