@@ -42,7 +42,7 @@ pub fn authsvc(config: &Path, log: &Path) -> Result<Process> {
     Process::spawn("authsvc", command, log)
 }
 
-/// Has Envoy check its configuration and load the filter, which says more than a start that fails.
+/// Has Envoy check its configuration and load the filter, without serving.
 ///
 /// # Errors
 /// What Envoy says of it.

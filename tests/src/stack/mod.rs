@@ -120,7 +120,6 @@ impl Stack {
         let bootstrap = folder.join("envoy.yaml");
         fs::write(&config, serde_json::to_vec_pretty(&setup.config)?)?;
         launch::render(&config, &bootstrap)?;
-        launch::validate(&bootstrap)?;
 
         let authsvc = launch::authsvc(&config, &folder.join("authsvc.log"));
         let mut authsvc = authsvc.context("authsvc")?;

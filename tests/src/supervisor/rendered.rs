@@ -79,7 +79,10 @@ impl Rendered {
         if taken.is_empty() {
             return Ok(());
         }
-        bail!("another program listens where a part has to:\n{}", taken.join("\n"))
+        bail!(
+            "another program, or another make run, listens where a part has to:\n{}",
+            taken.join("\n")
+        )
     }
 }
 
