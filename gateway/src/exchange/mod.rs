@@ -39,9 +39,6 @@ use crate::{
     },
 };
 
-/// The method whose answer is a stream without an end (2026-07-28).
-const LISTEN: &str = "subscriptions/listen";
-
 /// One HTTP exchange on an endpoint.
 #[derive(Debug)]
 pub struct Exchange {
@@ -293,7 +290,7 @@ impl Exchange {
         if let Some(record) = &mut self.record {
             record.understood(&spoken, &rewritten.cuts);
         }
-        self.forward(known, asked(&spoken), rewritten.body, now_us)
+        self.forward(known, Asked::of(&spoken), rewritten.body, now_us)
     }
 
     /// The caller is the proof that the request may go on.
@@ -336,13 +333,14 @@ impl Exchange {
         mut flow: Flow,
         complete: bool,
         (size, bytes, end): (usize, &[u8], bool),
-        shared: &Shared,
+        shared: &mut Shared,
     ) -> Step {
         if let Some(record) = &mut self.record {
             record.passed(size);
         }
         let rules = Rules { endpoint: &self.endpoint, limits: &shared.gateway.limits };
-        let effect = flow.feed(bytes, end, rules).map_or(Effect::Continue, Effect::Replace);
+        let replaced = flow.feed(bytes, end, rules, &mut shared.lists);
+        let effect = replaced.map_or(Effect::Continue, Effect::Replace);
         (State::Responding { flow, complete }, effect)
     }
 
@@ -376,7 +374,7 @@ impl Exchange {
             return Over::default();
         };
         let events = record.events(&seen, ending, &mut shared.ids, now_us);
-        Over { events, owners: seen.owners }
+        Over { events, owners: seen.owners.to_vec() }
     }
 }
 
@@ -384,17 +382,6 @@ impl Exchange {
 fn trail(flow: Flow) -> Step {
     let effect = if flow.holds() { Effect::Abort } else { Effect::Continue };
     (State::Responding { flow, complete: true }, effect)
-}
-
-fn asked(spoken: &Spoken<'_>) -> Asked {
-    let [item] = spoken.items() else {
-        return Asked::Other;
-    };
-    match (item.id(), item.call()) {
-        (Some(_), Some(call)) if call.method == LISTEN => Asked::Listen,
-        (Some(_), Some(_)) => Asked::One(item.method),
-        _ => Asked::Other,
-    }
 }
 
 #[cfg(test)]

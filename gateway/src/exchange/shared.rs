@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::{config::Gateway, event_id::EventIds, request::token::Trust};
+use crate::{config::Gateway, event_id::EventIds, request::token::Trust, response::lists::Lists};
 
 /// What the exchanges of a worker share.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct Shared {
     pub gateway: Rc<Gateway>,
     /// Whom we believe.
     pub trust: Trust,
+    /// Lists that were rewritten.
+    pub lists: Lists,
     /// Identities of events.
     pub ids: EventIds,
 }
@@ -20,6 +22,6 @@ impl Shared {
     #[must_use]
     pub fn new(gateway: Rc<Gateway>, seed: u64) -> Self {
         let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone());
-        Self { gateway, trust, ids: EventIds::new(seed) }
+        Self { gateway, trust, lists: Lists::default(), ids: EventIds::new(seed) }
     }
 }

@@ -4,23 +4,28 @@
 //! rewritten event by event as it flows. Other answers are watched, if anybody wants to know how they ended, and
 //! never held. What is compressed, or not for us, is not touched.
 
+use std::rc::Rc;
+
 use attache_protocol::{
     json::{self, Ended, Watch},
-    mcp::{
-        method::Method,
-        tools::{self, Listed},
-    },
+    mcp::method::Method,
     plugin::{Capture, Limits},
     sse::{Decoder, Piece},
 };
 
+use super::lists::{Lists, Rewritten};
 use crate::{
     config::Endpoint,
-    request::headers::{Field, Headers, is_identity, is_media_type, read_length},
+    request::{
+        headers::{Field, Headers, is_identity, is_media_type, read_length},
+        message::Spoken,
+    },
 };
 
 /// An event of a watched stream is held up to this, bytes; how a larger one ended is not known.
 const WATCHED_EVENT: usize = 1 << 20;
+/// The method whose answer is a stream without an end (2026-07-28).
+const LISTEN: &str = "subscriptions/listen";
 /// How often a held text of unknown length is tried before its end.
 const TRIES: u8 = 8;
 
@@ -48,15 +53,30 @@ pub enum Answer {
     Error(Option<i64>),
 }
 
+impl Asked {
+    /// What a body asks for.
+    #[must_use]
+    pub fn of(spoken: &Spoken<'_>) -> Self {
+        let [item] = spoken.items() else {
+            return Self::Other;
+        };
+        match (item.id(), item.call()) {
+            (Some(_), Some(call)) if call.method == LISTEN => Self::Listen,
+            (Some(_), Some(_)) => Self::One(item.method),
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What was learned from an answer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Seen {
     /// What the answer was; `None` when none was seen.
     pub answer: Option<Answer>,
     /// Names of the tools that it lists.
-    pub listed: Vec<String>,
+    pub listed: Rc<[String]>,
     /// Tools that own a property of a reserved name, and were left alone.
-    pub owners: Vec<String>,
+    pub owners: Rc<[String]>,
 }
 
 /// The way of an answer through the filter.
@@ -124,7 +144,13 @@ impl Flow {
     }
 
     /// Takes the next bytes; `Some` is what leaves in their place.
-    pub fn feed(&mut self, bytes: &[u8], end: bool, rules: Rules<'_>) -> Option<Vec<u8>> {
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        end: bool,
+        rules: Rules<'_>,
+        lists: &mut Lists,
+    ) -> Option<Vec<u8>> {
         let seen = &mut self.seen;
         match &mut self.way {
             Way::Untouched => None,
@@ -138,17 +164,21 @@ impl Flow {
             }
             Way::ListEvents(decoder) => {
                 let mut out = Vec::with_capacity(bytes.len());
-                decoder.feed(bytes, |piece| seen.rewrite_event(piece, rules, &mut out));
+                decoder.feed(bytes, |piece| seen.rewrite_event(piece, rules, lists, &mut out));
                 if end {
-                    decoder.end(|piece| seen.rewrite_event(piece, rules, &mut out));
+                    decoder.end(|piece| seen.rewrite_event(piece, rules, lists, &mut out));
                 }
                 Some(out)
             }
-            Way::HoldList(hold) => match hold.take(bytes, end, rules, seen) {
+            Way::HoldList(hold) => match hold.take(bytes, end, rules) {
                 Held::Back => Some(Vec::new()),
-                Held::Released(text) => {
+                Held::Unchanged(text) => {
                     self.way = Way::Untouched;
                     Some(text)
+                }
+                Held::Complete(text) => {
+                    self.way = Way::Untouched;
+                    Some(seen.rewrite_list(&text, rules, lists).unwrap_or(text))
                 }
             },
         }
@@ -209,21 +239,27 @@ fn way(asked: Asked, status: u16, headers: &Headers, rules: Rules<'_>) -> Way {
 enum Held {
     /// Nothing leaves yet.
     Back,
-    /// This leaves, and nothing is held any more.
-    Released(Vec<u8>),
+    /// This is more than is held: it leaves, and so does what follows.
+    Unchanged(Vec<u8>),
+    /// This is all.
+    Complete(Vec<u8>),
 }
 
 impl Hold {
-    fn take(&mut self, bytes: &[u8], end: bool, rules: Rules<'_>, seen: &mut Seen) -> Held {
+    fn take(&mut self, bytes: &[u8], end: bool, rules: Rules<'_>) -> Held {
+        if self.text.is_empty() {
+            // A declared length is at most `max_list`, or nothing is held.
+            let declared = self.declared.and_then(|declared| usize::try_from(declared).ok());
+            self.text.reserve_exact(declared.unwrap_or_default());
+        }
         self.text.extend_from_slice(bytes);
         if self.text.len() > rules.limits.max_list {
-            return Held::Released(std::mem::take(&mut self.text));
+            return Held::Unchanged(std::mem::take(&mut self.text));
         }
         if !end && !self.is_complete(rules.limits.max_depth) {
             return Held::Back;
         }
-        let text = std::mem::take(&mut self.text);
-        Held::Released(seen.rewrite_list(&text, rules).unwrap_or(text))
+        Held::Complete(std::mem::take(&mut self.text))
     }
 
     /// Whether the text is all there, although its end was not announced yet. It matters where trailers follow:
@@ -242,28 +278,39 @@ impl Hold {
 
 impl Seen {
     /// The list with our arguments; `None` when it stays as it is.
-    fn rewrite_list(&mut self, text: &[u8], rules: Rules<'_>) -> Option<Vec<u8>> {
-        let Rules { endpoint, limits } = rules;
-        let Listed { text: new, names, owners } =
-            tools::inject(text, limits.max_depth, &endpoint.injected, &endpoint.exempt);
+    fn rewrite_list(
+        &mut self,
+        text: &[u8],
+        Rules { endpoint, limits }: Rules<'_>,
+        lists: &mut Lists,
+    ) -> Option<Vec<u8>> {
+        let Rewritten { text: new, names, owners } = lists.rewrite(text, endpoint, limits);
         if names.is_empty() && new.is_none() {
             self.watch(text);
         } else {
             self.answer = Some(Answer::Result);
         }
-        self.listed.extend(names);
-        self.owners.extend(owners);
+        if !names.is_empty() {
+            self.listed = names;
+            self.owners = owners;
+        }
         new
     }
 
-    fn rewrite_event(&mut self, piece: Piece<'_>, rules: Rules<'_>, out: &mut Vec<u8>) {
+    fn rewrite_event(
+        &mut self,
+        piece: Piece<'_>,
+        rules: Rules<'_>,
+        lists: &mut Lists,
+        out: &mut Vec<u8>,
+    ) {
         match piece {
             Piece::Raw(raw) => out.extend_from_slice(raw),
             Piece::Event(event) => {
                 let new = event
                     .data()
                     .filter(|data| !data.is_empty())
-                    .and_then(|data| self.rewrite_list(&data, rules));
+                    .and_then(|data| self.rewrite_list(&data, rules, lists));
                 match new {
                     Some(data) => out.extend_from_slice(&event.with_data(&data)),
                     None => out.extend_from_slice(event.raw()),

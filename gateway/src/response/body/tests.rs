@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::super::lists::Lists;
 use super::{Answer, Asked, Flow, Head, Rules, Seen};
 use crate::{
     config::Gateway,
@@ -38,9 +39,10 @@ fn flow_with(
     let rules = rules(gateway);
     let (mut flow, head) = Flow::begin(asked, status, &headers(pairs), rules);
     let mut out = Vec::new();
+    let mut lists = Lists::default();
     for (at, piece) in pieces.iter().enumerate() {
         let seen: &[u8] = if flow.reads() { piece } else { b"" };
-        match flow.feed(seen, at + 1 == pieces.len(), rules) {
+        match flow.feed(seen, at + 1 == pieces.len(), rules, &mut lists) {
             Some(replaced) => out.extend(replaced),
             None => out.extend_from_slice(piece),
         }
@@ -82,8 +84,8 @@ fn a_list_in_json_is_rewritten_in_any_split() {
             assert_eq!(serde_json::from_str::<Value>(&out).expect("JSON"), expected());
             assert!(out.starts_with(r#"{ "jsonrpc":"2.0","id":-9007199254740993,"#), "{out}");
             assert_eq!(seen.answer, Some(Answer::Result));
-            assert_eq!(seen.listed, ["a", "b", "c", "raw", "mine"]);
-            assert_eq!(seen.owners, ["mine"]);
+            assert_eq!(*seen.listed, ["a", "b", "c", "raw", "mine"]);
+            assert_eq!(*seen.owners, ["mine"]);
         }
     }
 }
@@ -98,12 +100,17 @@ fn a_list_leaves_as_soon_as_it_is_complete() {
     {
         let (mut flow, _) = Flow::begin(LIST, 200, &headers(&pairs), rules(&gateway));
         let (one, two) = text.as_bytes().split_at(50);
-        assert_eq!(flow.feed(one, false, rules(&gateway)), Some(Vec::new()));
+        assert_eq!(flow.feed(one, false, rules(&gateway), &mut Lists::default()), Some(Vec::new()));
         assert!(flow.holds());
-        let out = flow.feed(two, false, rules(&gateway)).expect("it is replaced");
+        let out =
+            flow.feed(two, false, rules(&gateway), &mut Lists::default()).expect("it is replaced");
         assert_eq!(serde_json::from_slice::<Value>(&out).expect("JSON"), expected());
         assert!(!flow.holds());
-        assert_eq!(flow.feed(b"\n", true, rules(&gateway)), None, "the rest passes");
+        assert_eq!(
+            flow.feed(b"\n", true, rules(&gateway), &mut Lists::default()),
+            None,
+            "the rest passes"
+        );
     }
 }
 
@@ -205,7 +212,9 @@ fn an_event_leaves_when_it_is_complete() {
     let (mut flow, head) =
         Flow::begin(LIST, 200, &headers(&[("content-type", EVENTS)]), rules(&gateway));
     assert_eq!(head, Head::LengthOpen);
-    let mut feed = |bytes: &[u8]| flow.feed(bytes, false, rules(&gateway)).expect("replaced");
+    let mut feed = |bytes: &[u8]| {
+        flow.feed(bytes, false, rules(&gateway), &mut Lists::default()).expect("replaced")
+    };
     assert_eq!(feed(b": ping\n\nda"), b": ping\n\n");
     assert_eq!(feed(b"ta: x\n"), b"");
     assert_eq!(feed(b"\n"), b"data: x\n\n");
