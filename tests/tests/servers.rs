@@ -1,0 +1,166 @@
+//! Each server gets what its configuration says: credentials, the caller's token or none, callers without one.
+
+use anyhow::Result;
+use attache_tests::{
+    http,
+    mcp::Mcp,
+    oauth,
+    stack::{PASSWORD, SERVICE_SECRET, Setup},
+    upstream::{Upstream, mcp},
+};
+use serde_json::{Value, json};
+
+const PING: &str = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+
+#[tokio::test]
+async fn a_server_gets_its_own_credentials_and_not_the_callers() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let credentials = json!({"header": "x-api-key", "value": "the key, 100% of it"});
+    let keyed =
+        json!({"name": "keyed", "url": server.url("/deep/mcp"), "credentials": credentials});
+    let stack = Setup::new().server_with(keyed).start().await?;
+    let url = stack.url("keyed");
+    let (_, tokens) = oauth::connect(&url).await?;
+    let answer = Mcp::new(&url, Some(&tokens.access)).post(PING).await?;
+    assert_eq!(answer.status(), 200);
+    let seen = server.seen();
+    let request = seen.last().expect("a request");
+    assert_eq!(request.path, "/deep/mcp");
+    assert_eq!(request.header("host"), Some(server.address().to_string().as_str()));
+    assert_eq!(request.header("x-api-key"), Some("the key, 100% of it"));
+    assert_eq!(request.header("authorization"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_caller_cannot_bring_the_servers_credentials() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let credentials = json!({"header": "x-api-key", "value": "ours"});
+    let open = json!({"name": "open", "url": server.url("/mcp"), "authentication": "none", "credentials": credentials});
+    let stack = Setup::new().server_with(open).start().await?;
+    let request = http::client().post(stack.url("open")).header("content-type", "application/json");
+    let answer = request.header("x-api-key", "theirs").body(PING).send().await?;
+    assert_eq!(answer.status(), 200);
+    let keys: Vec<_> =
+        server.seen()[0].headers.iter().filter(|(name, _)| name == "x-api-key").cloned().collect();
+    assert_eq!(keys, [("x-api-key".to_owned(), b"ours".to_vec())]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_the_tokens_audience_may_be_given_it() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let audience = json!({"name": "audience", "url": server.url("/mcp"), "forward_token": true});
+    let stack = Setup::new().server_with(audience).start().await?;
+    let url = stack.url("audience");
+    let (_, tokens) = oauth::connect(&url).await?;
+    assert_eq!(Mcp::new(&url, Some(&tokens.access)).post(PING).await?.status(), 200);
+    let bearer = format!("Bearer {}", tokens.access);
+    assert_eq!(server.seen()[0].header("authorization"), Some(bearer.as_str()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_a_token_is_optional_none_is_welcome_and_a_bad_one_is_not() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let optional =
+        json!({"name": "optional", "url": server.url("/mcp"), "authentication": "optional"});
+    let mut setup = Setup::new().server_with(optional);
+    setup.config["authorization"]["embedded"]["signing"] = json!("ES256");
+    let stack = setup.start().await?;
+    let url = stack.url("optional");
+    assert_eq!(Mcp::new(&url, None).post(PING).await?.status(), 200);
+    assert_eq!(Mcp::new(&url, Some("nonsense")).post(PING).await?.status(), 401);
+    assert_eq!(server.seen().len(), 1, "a refused request reached the server");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tokens_signed_with_es256_are_as_good() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let mut setup = Setup::new().server("everything", &server.url("/mcp"));
+    setup.config["authorization"]["embedded"]["signing"] = json!("ES256");
+    setup.workers = 2;
+    let stack = setup.start().await?;
+    let url = stack.url("everything");
+    let (_, tokens) = oauth::connect(&url).await?;
+    let (header, _) = oauth::claims(&tokens.access)?;
+    assert_eq!(header["alg"], "ES256");
+    // Connections of their own, so that both workers meet the token.
+    for turn in 0..8 {
+        let answer = Mcp::new(&url, Some(&tokens.access)).post(PING).await?;
+        assert_eq!(answer.status(), 200, "request {turn}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn metadata_is_where_the_specifications_put_it_and_nowhere_else() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let setup = Setup::new().server("one", &server.url("/mcp")).server("two", &server.url("/mcp"));
+    let stack = setup.start().await?;
+    let get = async |path: &str| -> Result<(u16, Value)> {
+        let answer = http::client().get(format!("{}{path}", stack.public_url())).send().await?;
+        let kind = answer.headers()["content-type"].to_str()?.to_owned();
+        assert!(kind.starts_with("application/json"), "{path}: {kind}");
+        Ok((answer.status().as_u16(), answer.json().await?))
+    };
+    for name in ["one", "two"] {
+        let (status, document) =
+            get(&format!("/.well-known/oauth-protected-resource/{name}/mcp")).await?;
+        assert_eq!(status, 200);
+        assert_eq!(document["resource"], json!(stack.url(name)));
+        assert_eq!(document["authorization_servers"], json!([stack.public_url()]));
+    }
+    let (_, oauth) = get("/.well-known/oauth-authorization-server").await?;
+    let (_, openid) = get("/.well-known/openid-configuration").await?;
+    for document in [&oauth, &openid] {
+        assert_eq!(document["issuer"], stack.public_url());
+        assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
+    }
+    let (_, keys) = get("/oauth/jwks.json").await?;
+    assert!(keys["keys"].as_array().is_some_and(|keys| !keys.is_empty()), "{keys}");
+    assert!(!keys.to_string().contains(r#""d":"#), "a private key is published");
+    for elsewhere in [
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/three/mcp",
+        "/.well-known/oauth-protected-resource/one/mcp/",
+        "/.well-known/oauth-authorization-server/one/mcp",
+        "/one/mcp/.well-known/openid-configuration",
+    ] {
+        assert_eq!(get(elsewhere).await?.0, 404, "{elsewhere}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_and_the_inside_is_closed() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let stack = Setup::new().server("everything", &server.url("/mcp")).start().await?;
+    let url = stack.url("everything");
+    let (client, tokens) = oauth::connect(&url).await?;
+    let refresh = tokens.refresh.clone().expect("a refresh token");
+    client.refresh(&refresh).await?;
+    assert_eq!(Mcp::new(&url, Some(&tokens.access)).post(PING).await?.status(), 200);
+    for secret in [None, Some(""), Some("wrong"), Some(&tokens.access)] {
+        for method in ["GET", "POST"] {
+            let events = format!("{}/internal/events", stack.internal_url());
+            let mut request = http::client().request(method.parse()?, events).body("{}");
+            if let Some(secret) = secret {
+                request = request.bearer_auth(secret);
+            }
+            assert_eq!(request.send().await?.status(), 401, "{method} with {secret:?}");
+        }
+    }
+    let folder = stack.folder().to_owned();
+    stack.stop().await?;
+    for log in ["authsvc.log", "envoy.log"] {
+        let text = std::fs::read_to_string(folder.join(log))?;
+        assert!(!text.is_empty(), "{log} says nothing");
+        for secret in [PASSWORD, SERVICE_SECRET, &tokens.access, &refresh] {
+            let shown = text.lines().find(|line| line.contains(secret));
+            assert_eq!(shown, None, "{log} shows a secret");
+        }
+    }
+    Ok(())
+}
