@@ -47,7 +47,7 @@ pub enum Input<'a> {
     ResponseBody {
         /// Its length.
         size: usize,
-        /// The bytes, if [`Exchange::reads_response`]; else nothing.
+        /// The bytes, if [`super::Exchange::reads_response`]; else nothing.
         bytes: &'a [u8],
         /// Whether it is the last.
         end: bool,
