@@ -29,13 +29,13 @@ authsvc: ## build the service: target/service/authsvc
 test: ## run every test: unit, property, snapshot, in Node.js, end to end (25 minutes from nothing)
 	@scripts/end-to-end.sh
 	@cargo build $(host) --lib --bins --tests
-	@INSTA_UPDATE=no cargo test $(host)
+	@INSTA_UPDATE=no cargo test --no-fail-fast $(host)
 	@scripts/wasm-test.sh
 
 e2e: ## run the end-to-end tests: real Envoy, real servers, real clients
 	@scripts/end-to-end.sh
 	@cargo build $(host) --lib --bins --tests
-	@INSTA_UPDATE=no cargo test $(host) --test '*'
+	@INSTA_UPDATE=no cargo test --no-fail-fast $(host) --test '*'
 
 check: ## format, lints on host and wasm32, documentation, dependencies, files
 	@scripts/lint.sh
