@@ -10,8 +10,9 @@ use attache_gateway::{
 
 use crate::host::{self, HostError};
 
-/// Requests that wait for keys at the same time; more are refused at once.
-const MOST_WAITING: usize = 4096;
+/// Requests that wait for keys at the same time; more are refused at once. Few: each may bring a body that is
+/// kept, and Envoy answers those that are refused in one tick one inside of the other, on one stack.
+const MOST_WAITING: usize = 64;
 /// Tools about which a line is logged.
 const MOST_WARNED: usize = 256;
 
