@@ -102,6 +102,13 @@ fn server(server: &Server) -> Tree {
         "name" => clusters::of_server(server),
         "match" => section! { "path" => server.path.as_str() },
         "route" => action,
+        // A server shares its origin with authsvc: it gets none of our cookies, sets none, and runs nothing there.
+        "request_headers_to_remove" => list!["cookie"],
+        "response_headers_to_remove" => list!["set-cookie", "clear-site-data", "service-worker-allowed"],
+        "response_headers_to_add" => list![
+            header("content-security-policy", "sandbox; default-src 'none'"),
+            header("x-content-type-options", "nosniff"),
+        ],
     };
     let Some(credentials) = &server.credentials else { return route };
     // Envoy reads %...% as a command.
