@@ -13,15 +13,15 @@ const FIRST_BACKOFF_MS: u64 = 500;
 const LONGEST_BACKOFF_MS: u64 = 30_000;
 /// A batch does not grow beyond this, bytes, unless one event alone does.
 const MOST_BATCH_BYTES: usize = 1 << 20;
+/// What a batch needs beside its events, bytes: about.
+const ENVELOPE: usize = 1024;
 
 /// The outbox of one worker.
 #[derive(Debug)]
 pub struct Outbox {
     limits: Limits,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// When the oldest event that waits came; Unix milliseconds.
-    since_ms: u64,
     sending: Option<Sending>,
     dropped: u64,
     failures: u32,
@@ -34,6 +34,14 @@ struct Limits {
     bytes: usize,
     batch: usize,
     flush_ms: u64,
+}
+
+/// An event that waits.
+#[derive(Debug)]
+struct Waiting {
+    json: Vec<u8>,
+    /// When it came; Unix milliseconds.
+    came_ms: u64,
 }
 
 /// A batch on its way: the first `events` of those that wait.
@@ -81,7 +89,6 @@ impl Outbox {
             limits,
             waiting: VecDeque::new(),
             bytes: 0,
-            since_ms: 0,
             sending: None,
             dropped: 0,
             failures: 0,
@@ -102,12 +109,9 @@ impl Outbox {
             return Pushed::Dropped;
         }
         let first = self.waiting.is_empty();
-        if first {
-            self.since_ms = now_ms;
-        }
         self.bytes += json.len();
-        self.waiting.push_back(json);
-        if self.sending.is_none() && self.waiting.len() >= self.limits.batch {
+        self.waiting.push_back(Waiting { json, came_ms: now_ms });
+        if self.sending.is_none() && self.fills_a_batch() {
             return Pushed::Full;
         }
         if first { Pushed::First } else { Pushed::Held }
@@ -115,16 +119,20 @@ impl Outbox {
 
     /// The body of the batch that is to leave now, if one is; it counts as on its way until [`Outbox::answered`].
     pub fn next(&mut self, now_ms: u64) -> Option<Vec<u8>> {
-        if self.sending.is_some() || self.waiting.is_empty() || now_ms < self.again_ms {
+        if self.sending.is_some() || now_ms < self.again_ms {
             return None;
         }
-        let ripe = now_ms.saturating_sub(self.since_ms) >= self.limits.flush_ms;
-        if !ripe && self.waiting.len() < self.limits.batch {
+        // Also behind a batch that was just accepted: small batches, one after the other, would cost each event
+        // more than the call that it tells of.
+        let oldest_ms = self.waiting.front()?.came_ms;
+        let ripe = now_ms.saturating_sub(oldest_ms) >= self.limits.flush_ms;
+        if !ripe && !self.fills_a_batch() {
             return None;
         }
-        let mut body = format!(r#"{{"dropped":{},"events":["#, self.dropped).into_bytes();
+        let mut body = Vec::with_capacity(self.bytes.min(MOST_BATCH_BYTES) + ENVELOPE);
+        body.extend_from_slice(format!(r#"{{"dropped":{},"events":["#, self.dropped).as_bytes());
         let mut events = 0;
-        for event in self.waiting.iter().take(self.limits.batch) {
+        for Waiting { json: event, .. } in self.waiting.iter().take(self.limits.batch) {
             if events > 0 {
                 if body.len() + event.len() > MOST_BATCH_BYTES {
                     break;
@@ -172,12 +180,14 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
+    fn fills_a_batch(&self) -> bool {
+        self.waiting.len() >= self.limits.batch || self.bytes >= MOST_BATCH_BYTES
+    }
+
     fn forget(&mut self, events: usize) {
         for event in self.waiting.drain(..events.min(self.waiting.len())) {
-            self.bytes = self.bytes.saturating_sub(event.len());
+            self.bytes = self.bytes.saturating_sub(event.json.len());
         }
-        // Those that came meanwhile have waited long enough.
-        self.since_ms = 0;
         self.failures = 0;
         self.again_ms = 0;
     }

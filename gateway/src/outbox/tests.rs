@@ -63,8 +63,21 @@ fn a_full_batch_does_not_wait() {
     let body = outbox.next(1000).expect("a full batch");
     assert_eq!(read(&body).0, ids(0..3));
     outbox.answered(Some(202), 1001);
-    let rest = outbox.next(1001).expect("those that came meanwhile have waited");
+    assert_eq!(outbox.next(1001), None, "those that came meanwhile gather");
+    let rest = outbox.next(1500).expect("one has waited");
     assert_eq!(read(&rest).0, ids(3..4));
+}
+
+#[test]
+fn what_fills_a_batch_while_another_is_on_its_way_leaves_behind_it() {
+    let mut outbox = Outbox::new(&limits(10, 10_000, 2));
+    for id in 0..4 {
+        outbox.push(&event(id), 1000);
+    }
+    assert!(outbox.next(1000).is_some());
+    outbox.answered(Some(202), 1001);
+    let rest = outbox.next(1001).expect("a full batch");
+    assert_eq!(read(&rest).0, ids(2..4));
 }
 
 #[test]
@@ -90,7 +103,7 @@ fn a_batch_stays_until_it_is_accepted() {
     }
     assert!(outbox.next(now_ms).is_some());
     assert_eq!(outbox.answered(Some(202), now_ms), Sent::Accepted);
-    outbox.push(&event(1), now_ms);
+    outbox.push(&event(1), now_ms - 1000);
     assert!(outbox.next(now_ms).is_some(), "the past is forgiven");
 }
 
