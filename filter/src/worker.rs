@@ -10,8 +10,8 @@ use attache_gateway::{
 
 use crate::host::{self, HostError};
 
-/// Requests that wait for keys at the same time; more are refused at once. Few: each may bring a body that is
-/// kept, and Envoy answers those that are refused in one tick one inside of the other, on one stack.
+/// Requests that wait for keys at the same time; more are refused at once. Few: Envoy keeps the body of each, and
+/// answers those that are refused in one tick one inside of the other, on one stack.
 const MOST_WAITING: usize = 64;
 /// Tools about which a line is logged.
 const MOST_WARNED: usize = 256;
@@ -145,7 +145,8 @@ impl Worker {
     pub(crate) fn apply(&self, exchange: &Exchange, effect: Effect) -> Result<Move, HostError> {
         match effect {
             Effect::Continue | Effect::Over(_) => Ok(Move::On),
-            Effect::Hold | Effect::AwaitKeys => Ok(Move::Stay),
+            // `ReadBody` comes of no other input than those of `wake`.
+            Effect::Hold | Effect::AwaitKeys | Effect::ReadBody { .. } => Ok(Move::Stay),
             Effect::Forward(forward) => {
                 label(exchange)?;
                 change(&forward)?;
@@ -186,7 +187,19 @@ impl Worker {
             log::error!("{error}");
             return;
         }
-        let (exchange, effect) = exchange.handle(input, &mut self.shared);
+        let (mut exchange, mut effect) = exchange.handle(input, &mut self.shared);
+        if let Effect::ReadBody { size } = effect {
+            (exchange, effect) = match read(size) {
+                Ok((body, now_us)) => {
+                    let input = Input::RequestBody { body: &body, now_us };
+                    exchange.handle(input, &mut self.shared)
+                }
+                Err(error) => {
+                    log::error!("{error}");
+                    return fail();
+                }
+            };
+        }
         let until_us = until_us.filter(|_| effect == Effect::AwaitKeys);
         let resumes = matches!(effect, Effect::Forward(_) | Effect::Continue);
         let applied = self.apply(&exchange, effect);
@@ -197,6 +210,11 @@ impl Worker {
         }
         self.parked.insert(id, Parked { exchange, until_us });
     }
+}
+
+/// The request body that Envoy holds for the stream in effect.
+fn read(size: usize) -> Result<(Vec<u8>, u64), HostError> {
+    Ok((host::request_body(size)?, host::now_us()?))
 }
 
 /// The last resort for the stream in effect.

@@ -13,6 +13,11 @@ pub enum Effect {
     Hold,
     /// The same; and tell when the keys change, or the wait is over.
     AwaitKeys,
+    /// The request waits no longer: say the body that is held, of this many bytes.
+    ReadBody {
+        /// Its length.
+        size: usize,
+    },
     /// Answer this.
     Refuse(Reply),
     /// Send the request to the server, changed like this.

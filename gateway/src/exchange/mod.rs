@@ -14,10 +14,7 @@ mod shared;
 
 use std::{mem, rc::Rc};
 
-use attache_protocol::{
-    mcp::method::Method,
-    plugin::{Authentication, CallerToken},
-};
+use attache_protocol::mcp::method::Method;
 
 pub use self::{
     effect::{Effect, Forward, Over},
@@ -78,11 +75,12 @@ struct Known {
     caller: Caller,
 }
 
-/// What came of a request body so far.
-#[derive(Debug)]
+/// What came of a request body so far; Envoy holds it.
+#[derive(Clone, Copy, Debug)]
 enum Arrived {
     Part,
-    All(Vec<u8>),
+    /// All of it: so many bytes.
+    All(usize),
 }
 
 type Step = (State, Effect);
@@ -190,7 +188,7 @@ impl Exchange {
             Ok(verb) => verb,
             Err(refusal) => return self.refuse(refusal, None),
         };
-        let arrived = if end { Arrived::All(Vec::new()) } else { Arrived::Part };
+        let arrived = if end { Arrived::All(0) } else { Arrived::Part };
         self.authorize(Waiting { headers, verb, arrived }, Patience::Waits, shared, now_us)
     }
 
@@ -217,7 +215,7 @@ impl Exchange {
                 self.refuse(Refusal::BodyTooLarge(most), None)
             }
             State::AwaitingKeys(waiting) => {
-                let arrived = Arrived::All(body.to_vec());
+                let arrived = Arrived::All(body.len());
                 (State::AwaitingKeys(Waiting { arrived, ..waiting }), Effect::Hold)
             }
             State::ReadingBody(known) => self.read(&known, body, shared, now_us),
@@ -269,9 +267,13 @@ impl Exchange {
         let known = Known { headers, caller };
         match (verb, arrived) {
             (Verb::Post, Arrived::Part) => (State::ReadingBody(known), Effect::Hold),
-            (Verb::Post, Arrived::All(body)) => self.read(&known, &body, shared, now_us),
+            (Verb::Post, Arrived::All(0)) => self.read(&known, &[], shared, now_us),
+            // It was not kept here meanwhile: strangers may send many that are large.
+            (Verb::Post, Arrived::All(size)) => {
+                (State::ReadingBody(known), Effect::ReadBody { size })
+            }
             (Verb::Get | Verb::Delete, Arrived::Part | Arrived::All(_)) => {
-                self.forward(&known, Asked::Other, None, now_us)
+                self.forward(&known, Asked::Other, None, shared, now_us)
             }
         }
     }
@@ -290,16 +292,21 @@ impl Exchange {
         if let Some(record) = &mut self.record {
             record.understood(&spoken, &rewritten.cuts);
         }
-        self.forward(known, Asked::of(&spoken), rewritten.body, now_us)
+        self.forward(known, Asked::of(&spoken), rewritten.body, shared, now_us)
     }
 
     /// The caller is the proof that the request may go on.
-    fn forward(&mut self, known: &Known, asked: Asked, body: Option<Vec<u8>>, now_us: u64) -> Step {
+    fn forward(
+        &mut self,
+        known: &Known,
+        asked: Asked,
+        body: Option<Vec<u8>>,
+        shared: &Shared,
+        now_us: u64,
+    ) -> Step {
         let present = |name: &str| known.headers.field(name) != Field::Absent;
         let mut remove = Vec::new();
-        let checked = self.endpoint.authentication != Authentication::None;
-        let kept = self.endpoint.caller_token == CallerToken::Forwarded;
-        if checked && !kept && present("authorization") {
+        if shared.trust.withholds(&self.endpoint, &known.headers) {
             remove.push("authorization");
         }
         let reads = matches!(asked, Asked::One(Method::ToolsList | Method::ToolsCall));

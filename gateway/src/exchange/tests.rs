@@ -1,6 +1,7 @@
 //! Whole exchanges: what Envoy says, what Envoy is to do, and the events.
 
 use attache_protocol::event::{Event, Fault, IntentSource, Outcome};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -136,10 +137,37 @@ fn the_caller_s_token_stays_here_unless_it_is_forwarded() {
     assert_eq!(run.body(LIST), forwarded(&[], None, None));
     let mut run = Run::new(configured("/endpoints/0/authentication", json!("none")));
     run.headers(post(&[]));
-    assert_eq!(run.body(LIST), forwarded(&[], None, None), "the server does its own check");
+    let stays = forwarded(&["authorization"], None, None);
+    assert_eq!(run.body(LIST), stays, "it would open other endpoints");
     let mut run = Run::new(configured("/endpoints/0/authentication", json!("optional")));
     run.headers(post(&[]));
     assert_eq!(run.body(LIST), forwarded(&["authorization"], None, None));
+}
+
+#[test]
+fn where_no_token_is_asked_for_those_of_others_pass() {
+    let jwt = |claims: &str| {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.c2ln", part(r#"{"alg":"EdDSA"}"#), part(claims))
+    };
+    let others = [
+        "Bearer opaque".to_owned(),
+        "AccessToken 0190f0e8".to_owned(),
+        format!("Bearer {}", jwt(r#"{"iss":"https://other.example"}"#)),
+    ];
+    let ours = jwt(r#"{"iss":"https://gateway.example"}"#);
+    let ours = [format!("Bearer {ours}"), format!("bearer\t{ours} "), format!("Token {ours}")];
+    for (values, remove) in [(others, &[][..]), (ours, &["authorization"])] {
+        for value in values {
+            let mut run = Run::new(configured("/endpoints/0/authentication", json!("none")));
+            run.headers(headers(&[
+                (":method", "POST"),
+                ("content-type", "application/json"),
+                ("authorization", &value),
+            ]));
+            assert_eq!(run.body(LIST), forwarded(remove, None, None), "{value}");
+        }
+    }
 }
 
 #[test]
@@ -243,7 +271,8 @@ fn a_request_before_the_first_keys_waits_for_them() {
     assert_eq!(run.body(CALL), Effect::Hold);
     keys_come(&mut run);
     let effect = run.say(Input::KeysChanged { now_us: NOW_US });
-    assert_eq!(effect, forwarded(&["authorization"], None, Some(STRIPPED)));
+    assert_eq!(effect, Effect::ReadBody { size: CALL.len() }, "it was not copied");
+    assert_eq!(run.body(CALL), forwarded(&["authorization"], None, Some(STRIPPED)));
 }
 
 #[test]
@@ -265,6 +294,15 @@ fn a_stream_that_waits_for_keys_goes_on_with_them() {
     keys_come(&mut run);
     let effect = run.say(Input::KeysChanged { now_us: NOW_US });
     assert_eq!(effect, forwarded(&["authorization"], None, None));
+}
+
+#[test]
+fn a_message_without_a_body_that_waited_is_refused_like_any_other() {
+    let mut run = keyless(configuration());
+    let waits = run.say(Input::RequestHeaders { headers: post(&[]), end: true, now_us: NOW_US });
+    assert_eq!(waits, Effect::AwaitKeys);
+    keys_come(&mut run);
+    assert_eq!(refused(run.say(Input::KeysChanged { now_us: NOW_US })).0, 400);
 }
 
 #[test]

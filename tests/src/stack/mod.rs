@@ -99,7 +99,8 @@ impl Setup {
         let (authsvc, envoy) = Stack::start(&self, &folder)
             .await
             .with_context(|| format!("the stack in {}", folder.display()))?;
-        Ok(Stack { authsvc, envoy, config: self.config, folder })
+        let Self { config, workers, .. } = self;
+        Ok(Stack { authsvc, envoy, config, folder, workers })
     }
 }
 
@@ -112,6 +113,7 @@ pub struct Stack {
     pub envoy: Process,
     config: Value,
     folder: PathBuf,
+    workers: usize,
 }
 
 impl Stack {
@@ -186,6 +188,32 @@ impl Stack {
             launch::authsvc(&folder.join("attache.yaml"), &folder.join("authsvc-2.log"))?;
         let ready = format!("{}/ready", self.internal_url());
         self.authsvc.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await
+    }
+
+    /// Starts Envoy anew, after a test has ended it or not; it need not reach authsvc.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart_envoy(&mut self) -> Result<()> {
+        if self.envoy.check().is_ok() {
+            self.envoy.stop(Duration::from_secs(20)).await?;
+        }
+        let (bootstrap, log) = (self.folder.join("envoy.yaml"), self.folder.join("envoy-2.log"));
+        self.envoy = launch::envoy(&bootstrap, self.workers, &log)?;
+        let ready = format!("{}/ready", self.admin_url());
+        self.envoy.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await
+    }
+
+    /// A number in Envoy's statistics.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub async fn statistic(&self, name: &str) -> Result<u64> {
+        let url = format!("{}/stats?filter={name}&format=json", self.admin_url());
+        let answer: Value = http::client().get(url).send().await?.json().await?;
+        let all = answer["stats"].as_array().context("no statistics")?;
+        let one = all.iter().find(|one| one["name"] == name);
+        one.and_then(|one| one["value"].as_u64()).with_context(|| format!("no statistic `{name}`"))
     }
 
     /// The events that authsvc has stored so far, oldest first.
