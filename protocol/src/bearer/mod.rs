@@ -1,5 +1,8 @@
 //! `Authorization` and `WWW-Authenticate` (RFC 9110 section 11, RFC 6750).
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Deserialize;
+
 /// What an `Authorization` header says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Authorization<'a> {
@@ -9,6 +12,19 @@ pub enum Authorization<'a> {
     Foreign,
     /// The bearer scheme without one well-formed token.
     Malformed,
+}
+
+/// The `iss` of a JWT in an `Authorization` header of any scheme, as it is written: nothing is verified.
+#[must_use]
+pub fn unverified_issuer(value: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issued {
+        iss: String,
+    }
+    let token = value.trim_ascii().rsplit(u8::is_ascii_whitespace).next()?;
+    let payload = token.split(|byte| *byte == b'.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Issued>(&payload).ok().map(|issued| issued.iss)
 }
 
 /// Reads the value of an `Authorization` header; the scheme is case-insensitive (RFC 9110 section 11.1).

@@ -56,6 +56,11 @@ impl Headers {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
 
+    /// Every value of a header.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+
     /// `:status` of a response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, mem, rc::Rc};
 use attache_protocol::{
     bearer::{self, Authorization},
     claims::{ACCESS_TOKEN_TYPE, Claims},
-    plugin::{Authentication, Jwks},
+    plugin::{Authentication, CallerToken, Jwks},
 };
 use jwt_compact::UntrustedToken;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
@@ -21,7 +21,7 @@ use crate::{
         jwk::{Found, Key, Unverified},
     },
     refusal::{Refusal, TokenFlaw},
-    request::headers::Field,
+    request::headers::{Field, Headers},
 };
 
 /// How far clocks may be apart, seconds.
@@ -129,6 +129,22 @@ impl Trust {
         match identity.suits(endpoint, now_ms) {
             Ok(()) => Verdict::Caller(Caller(Some(identity))),
             Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    /// Whether `Authorization` stays here when a request goes on. A token of our issuer opens other endpoints, so a
+    /// server gets one only where the operator said so, also where no token is asked for.
+    #[must_use]
+    pub fn withholds(&self, endpoint: &Endpoint, headers: &Headers) -> bool {
+        let mut values = headers.all("authorization");
+        match (endpoint.caller_token, endpoint.authentication) {
+            (CallerToken::Forwarded, _) => false,
+            (CallerToken::Removed, Authentication::Required | Authentication::Optional) => {
+                values.next().is_some()
+            }
+            (CallerToken::Removed, Authentication::None) => {
+                values.any(|value| bearer::unverified_issuer(value).as_ref() == Some(&self.issuer))
+            }
         }
     }
 
