@@ -6,7 +6,7 @@ use attache_tests::{
     mcp::Mcp,
     oauth,
     stack::{PASSWORD, SERVICE_SECRET, Setup},
-    upstream::{Upstream, mcp},
+    upstream::{Answer, Upstream, mcp},
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,59 @@ async fn a_server_gets_its_own_credentials_and_not_the_callers() -> Result<()> {
     assert_eq!(request.header("host"), Some(server.address().to_string().as_str()));
     assert_eq!(request.header("x-api-key"), Some("the key, 100% of it"));
     assert_eq!(request.header("authorization"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_neither_sees_nor_speaks_for_the_origin_it_shares_with_us() -> Result<()> {
+    let ours = [
+        ("set-cookie", "__Host-session=theirs; Secure; Path=/"),
+        ("clear-site-data", "\"*\""),
+        ("service-worker-allowed", "/"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("alt-svc", "h2=\"elsewhere.example:443\""),
+        ("nel", "{}"),
+        ("report-to", "{}"),
+        ("reporting-endpoints", "default=\"https://elsewhere.example\""),
+    ];
+    let page = "<script>parent.postMessage(document.cookie, '*')</script>";
+    let server = Upstream::start(move |_| {
+        let answer =
+            Answer::json(page).header("x-theirs", "kept").header("x-frame-options", "DENY");
+        ours.iter().fold(answer, |answer, (name, value)| answer.header(name, value))
+    })
+    .await?;
+    let open = json!({"name": "open", "url": server.url("/mcp"), "authentication": "none"});
+    let stack = Setup::new().server_with(open).start().await?;
+    let request = http::client().get(stack.url("open")).header("cookie", "__Host-session=secret");
+    let answer = request.send().await?;
+    assert_eq!(answer.status(), 200);
+    let headers = answer.headers().clone();
+    for (name, _) in ours {
+        assert!(!headers.contains_key(name), "{name} reaches the browser");
+    }
+    assert_eq!(headers["x-theirs"], "kept");
+    assert_eq!(headers["content-security-policy"], "sandbox; default-src 'none'");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(answer.text().await?, page, "the bytes are the server's");
+    assert_eq!(server.seen()[0].header("cookie"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_no_token_gets_none_of_ours() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let open = json!({"name": "open", "url": server.url("/mcp"), "authentication": "none"});
+    let setup = Setup::new().server("closed", &server.url("/mcp")).server_with(open);
+    let stack = setup.start().await?;
+    let (_, tokens) = oauth::connect(&stack.url("closed")).await?;
+    for (token, reaches) in [(tokens.access.as_str(), false), ("a-token-of-the-server", true)] {
+        let answer = Mcp::new(&stack.url("open"), Some(token)).post(PING).await?;
+        assert_eq!(answer.status(), 200);
+        let seen = server.seen();
+        let authorization = seen.last().expect("a request").header("authorization");
+        assert_eq!(authorization.is_some(), reaches, "{authorization:?}");
+    }
     Ok(())
 }
 

@@ -77,7 +77,8 @@ async fn strangers_who_wait_for_keys_by_the_thousand_are_refused_and_stop_nothin
     let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let head = part(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"zz"}"#);
     let token = format!("{head}.{}.{}", part(r#"{"iss":"x"}"#), part(&"x".repeat(64)));
-    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","x":"{}"}}"#, "x".repeat(30_000));
+    let body =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","x":"{}"}}"#, "x".repeat(30_000));
     let host = stack.public_url().trim_start_matches("http://");
     let request = format!(
         "POST /everything/mcp HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\

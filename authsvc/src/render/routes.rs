@@ -30,6 +30,18 @@ const HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version
 const EXPOSED: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After";
 /// Seconds; browsers keep it no longer.
 const MAX_AGE: &str = "7200";
+/// Response headers that a browser takes as the word of the whole origin, which is authsvc's as well.
+const OF_THE_ORIGIN: [&str; 9] = [
+    "set-cookie",
+    "set-cookie2",
+    "clear-site-data",
+    "service-worker-allowed",
+    "strict-transport-security",
+    "alt-svc",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
+];
 /// authsvc gives up after 30 s, with an answer of its own.
 const AUTHSVC_TIMEOUT: &str = "35s";
 
@@ -104,7 +116,7 @@ fn server(server: &Server) -> Tree {
         "route" => action,
         // A server shares its origin with authsvc: it gets none of our cookies, sets none, and runs nothing there.
         "request_headers_to_remove" => list!["cookie"],
-        "response_headers_to_remove" => list!["set-cookie", "clear-site-data", "service-worker-allowed"],
+        "response_headers_to_remove" => Tree::from(OF_THE_ORIGIN.map(Tree::from).to_vec()),
         "response_headers_to_add" => list![
             header("content-security-policy", "sandbox; default-src 'none'"),
             header("x-content-type-options", "nosniff"),
