@@ -11,11 +11,13 @@
 mod effect;
 mod input;
 mod shared;
+mod state;
 
 use std::{mem, rc::Rc};
 
 use attache_protocol::mcp::method::Method;
 
+use self::state::{Arrived, Known, State, Waiting};
 pub use self::{
     effect::{Effect, Forward, Over},
     input::Input,
@@ -26,9 +28,9 @@ use crate::{
     refusal::Refusal,
     request::{
         headers::{self, Field, Headers, Verb},
-        message::Spoken,
+        message::{Refused, Spoken},
         rewrite::rewrite,
-        token::{Caller, Patience, Verdict},
+        token::{Patience, Verdict},
     },
     response::{
         analytics::{Ending, Record},
@@ -42,45 +44,6 @@ pub struct Exchange {
     endpoint: Rc<Endpoint>,
     record: Option<Record>,
     state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Nothing is known yet.
-    Started,
-    /// The caller cannot be known yet.
-    AwaitingKeys(Waiting),
-    /// The caller is known; the body is on its way.
-    ReadingBody(Known),
-    /// The request went to the server.
-    AwaitingResponse { asked: Asked },
-    /// The response is on its way.
-    Responding { flow: Flow, complete: bool },
-    /// We answered ourselves.
-    Refused,
-}
-
-/// A request whose caller is not known yet.
-#[derive(Debug)]
-struct Waiting {
-    headers: Headers,
-    verb: Verb,
-    arrived: Arrived,
-}
-
-/// A request whose caller is known.
-#[derive(Debug)]
-struct Known {
-    headers: Headers,
-    caller: Caller,
-}
-
-/// What came of a request body so far; Envoy holds it.
-#[derive(Clone, Copy, Debug)]
-enum Arrived {
-    Part,
-    /// All of it: so many bytes.
-    All(usize),
 }
 
 type Step = (State, Effect);
@@ -264,7 +227,8 @@ impl Exchange {
         {
             return self.refuse(refusal, None);
         }
-        let known = Known { headers, caller };
+        let withheld = shared.trust.withholds(&self.endpoint, &headers).then_some("authorization");
+        let known = Known { headers, caller, withheld };
         match (verb, arrived) {
             (Verb::Post, Arrived::Part) => (State::ReadingBody(known), Effect::Hold),
             (Verb::Post, Arrived::All(0)) => self.read(&known, &[], shared, now_us),
@@ -273,42 +237,32 @@ impl Exchange {
                 (State::ReadingBody(known), Effect::ReadBody { size })
             }
             (Verb::Get | Verb::Delete, Arrived::Part | Arrived::All(_)) => {
-                self.forward(&known, Asked::Other, None, shared, now_us)
+                self.forward(&known, Asked::Other, None, now_us)
             }
         }
     }
 
     fn read(&mut self, known: &Known, body: &[u8], shared: &Shared, now_us: u64) -> Step {
-        let Known { headers, caller } = known;
+        let Known { headers, caller, .. } = known;
         if let Some(record) = &mut self.record {
             record.received(body.len());
         }
         let depth = shared.gateway.limits.max_depth;
         let spoken = match Spoken::read(caller, headers, body, depth) {
             Ok(spoken) => spoken,
-            Err(refused) => return self.refuse(refused.refusal, refused.id),
+            Err(refused) => return self.refuse_message(&refused),
         };
         let rewritten = rewrite(&self.endpoint, &spoken, body);
         if let Some(record) = &mut self.record {
             record.understood(&spoken, &rewritten.cuts);
         }
-        self.forward(known, Asked::of(&spoken), rewritten.body, shared, now_us)
+        self.forward(known, Asked::of(&spoken), rewritten.body, now_us)
     }
 
     /// The caller is the proof that the request may go on.
-    fn forward(
-        &mut self,
-        known: &Known,
-        asked: Asked,
-        body: Option<Vec<u8>>,
-        shared: &Shared,
-        now_us: u64,
-    ) -> Step {
+    fn forward(&mut self, known: &Known, asked: Asked, body: Option<Vec<u8>>, now_us: u64) -> Step {
         let present = |name: &str| known.headers.field(name) != Field::Absent;
-        let mut remove = Vec::new();
-        if shared.trust.withholds(&self.endpoint, &known.headers) {
-            remove.push("authorization");
-        }
+        let mut remove: Vec<_> = known.withheld.into_iter().collect();
         let reads = matches!(asked, Asked::One(Method::ToolsList | Method::ToolsCall));
         if reads && present("accept-encoding") {
             remove.push("accept-encoding");
@@ -356,6 +310,14 @@ impl Exchange {
             record.refused(refusal);
         }
         (State::Refused, Effect::Refuse(refusal.reply(&self.endpoint, id)))
+    }
+
+    fn refuse_message(&mut self, refused: &Refused<'_>) -> Step {
+        let (state, effect) = self.refuse(refused.refusal, refused.id);
+        match &refused.requested {
+            Some(version) => (state, Effect::Refuse(Refusal::version_reply(version, refused.id))),
+            None => (state, effect),
+        }
     }
 
     fn finish(

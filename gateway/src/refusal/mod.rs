@@ -2,9 +2,13 @@
 
 use attache_protocol::{
     event::{Fault, Outcome},
-    jsonrpc::{self, Flaw, INVALID_REQUEST, PARSE_ERROR},
-    mcp::headers::{HEADER_MISMATCH, Mismatch},
+    jsonrpc::{self, Flaw, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR},
+    mcp::{
+        era::{REVISIONS, UNSUPPORTED_VERSION},
+        headers::{HEADER_MISMATCH, Mismatch},
+    },
 };
+use serde_json::json;
 use thiserror::Error;
 
 use crate::config::Endpoint;
@@ -53,6 +57,12 @@ pub enum Refusal {
     /// A header contradicts the body (2026-07-28).
     #[error("{0}")]
     Headers(Mismatch),
+    /// A modern request that does not say its revision in its body (2026-07-28, "Request metadata").
+    #[error("`params._meta[\"io.modelcontextprotocol/protocolVersion\"]` is required")]
+    NoVersion,
+    /// A revision that we cannot read: what it calls a tool, and where, nobody knows.
+    #[error("this revision of MCP is not supported")]
+    UnknownVersion,
     /// The issuer's keys are not known yet.
     #[error("the keys of the token issuer are not available yet")]
     NoKeys,
@@ -143,6 +153,8 @@ impl Refusal {
                 (400, INVALID_REQUEST, Invalid, Fault::Client)
             }
             Self::Headers(_) => (400, HEADER_MISMATCH, Invalid, Fault::Client),
+            Self::NoVersion => (400, INVALID_PARAMS, Invalid, Fault::Client),
+            Self::UnknownVersion => (400, UNSUPPORTED_VERSION, Invalid, Fault::Client),
             Self::NoKeys => (503, 503, Unauthenticated, Fault::Gateway),
             Self::Failure => (500, 500, Invalid, Fault::Gateway),
         };
@@ -198,8 +210,21 @@ impl Refusal {
             | Self::Batch
             | Self::BatchSize(_)
             | Self::Headers(_)
+            | Self::NoVersion
+            | Self::UnknownVersion
             | Self::Failure => {}
         }
+        reply
+    }
+
+    /// The answer to a request of a revision that we cannot read: it names those that we can (2026-07-28,
+    /// "Protocol Version Header").
+    #[must_use]
+    pub fn version_reply(requested: &str, id: Option<&str>) -> Reply {
+        let data = json!({ "supported": REVISIONS, "requested": requested }).to_string();
+        let refusal = Self::UnknownVersion;
+        let mut reply = refusal.plain_reply(None);
+        reply.body = jsonrpc::error_body(id, refusal.code(), &refusal.to_string(), Some(&data));
         reply
     }
 

@@ -52,6 +52,8 @@ fn every_refusal_has_its_status_its_code_and_its_challenge() {
         (Refusal::Batch, 400, -32600, vec![]),
         (Refusal::BatchSize(64), 400, -32600, vec![]),
         (Refusal::Headers(Mismatch::Differs("mcp-name")), 400, -32020, vec![]),
+        (Refusal::NoVersion, 400, -32602, vec![]),
+        (Refusal::UnknownVersion, 400, -32022, vec![]),
         (Refusal::NoKeys, 503, 503, vec![("retry-after", "1".to_owned())]),
         (Refusal::Failure, 500, 500, vec![]),
     ];

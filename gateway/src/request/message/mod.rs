@@ -1,11 +1,13 @@
 //! Step 3: the body becomes messages; each is decided on its own, and the headers must say the same.
 
+use std::borrow::Cow;
+
 use attache_protocol::{
     json::Value,
     jsonrpc::{self, Body, Call, Invalid, Message},
     mcp::{
         call::Params,
-        era::Era,
+        era::{Era, REVISIONS},
         headers::{METHOD, Mirrored, Mismatch, NAME, PROTOCOL_VERSION, Said},
         method::Method,
     },
@@ -48,6 +50,14 @@ pub struct Refused<'a> {
     pub refusal: Refusal,
     /// The id as it was written.
     pub id: Option<&'a str>,
+    /// The revision that was asked for, where it is one that we cannot read.
+    pub requested: Option<Cow<'a, str>>,
+}
+
+impl<'a> Refused<'a> {
+    const fn new(refusal: Refusal, id: Option<&'a str>) -> Self {
+        Self { refusal, id, requested: None }
+    }
 }
 
 impl<'a> Spoken<'a> {
@@ -72,7 +82,7 @@ impl<'a> Spoken<'a> {
     }
 
     fn batch(headers: &Headers, array: &Value<'a>) -> Result<Self, Refused<'a>> {
-        let refused = |refusal| Refused { refusal, id: None };
+        let refused = |refusal| Refused::new(refusal, None);
         if headers.field(PROTOCOL_VERSION) != Field::Once(BATCH_REVISION) {
             return Err(refused(Refusal::Batch));
         }
@@ -113,7 +123,7 @@ impl<'a> Item<'a> {
             Ok(params) => Ok(Self { message, method, params }),
             Err(duplicate) => {
                 let id = id(&message);
-                Err(Refused { refusal: Refusal::Duplicate(duplicate.name), id })
+                Err(Refused::new(Refusal::Duplicate(duplicate.name), id))
             }
         }
     }
@@ -133,27 +143,36 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Checks that the headers of a modern request say what it says (2026-07-28, "Server Validation").
+    /// Checks that a modern request is of a revision that we can read, and that its headers say what it says
+    /// (2026-07-28, "Server Validation").
     fn agrees_with(&self, headers: &Headers) -> Result<(), Refused<'a>> {
         let version = headers.field(PROTOCOL_VERSION);
         let text = version.once().and_then(|version| std::str::from_utf8(version).ok());
-        if Era::of(text.map(str::trim), self.params.version.as_deref()) == Era::Legacy {
+        let said = self.params.version.as_ref();
+        if Era::of(text.map(str::trim), said.map(AsRef::as_ref)) == Era::Legacy {
             return Ok(());
         }
         let Message::Request { call, .. } = &self.message else {
             return Ok(());
         };
-        let mismatch = |mismatch| Refused { refusal: Refusal::Headers(mismatch), id: self.id() };
+        let refused = |refusal| Refused::new(refusal, self.id());
+        let mismatch = |mismatch| refused(Refusal::Headers(mismatch));
+        let Some(said) = said else {
+            // A client that begins a session says in its parameters what it can.
+            let begins = self.method == Method::Initialize;
+            return if begins { Ok(()) } else { Err(refused(Refusal::NoVersion)) };
+        };
         let mirrored = Mirrored {
             version: unless_several(PROTOCOL_VERSION, headers).map_err(mismatch)?,
             method: unless_several(METHOD, headers).map_err(mismatch)?,
             name: unless_several(NAME, headers).map_err(mismatch)?,
         };
-        let said = Said {
-            version: self.params.version.as_deref(),
-            method: &call.method,
-            name: self.params.target.as_deref(),
-        };
+        mirrored.agree_on_version(said).map_err(mismatch)?;
+        if !REVISIONS.contains(&said.as_ref()) {
+            let requested = Some(said.clone());
+            return Err(Refused { requested, ..refused(Refusal::UnknownVersion) });
+        }
+        let said = Said { method: &call.method, name: self.params.target.as_deref() };
         mirrored.agree(&said).map_err(mismatch)
     }
 }
@@ -178,7 +197,7 @@ const fn id<'a>(message: &Message<'a>) -> Option<&'a str> {
 
 impl<'a> From<Invalid<'a>> for Refused<'a> {
     fn from(invalid: Invalid<'a>) -> Self {
-        Self { refusal: Refusal::Message(invalid.flaw), id: invalid.id.map(|id| id.raw()) }
+        Self::new(Refusal::Message(invalid.flaw), invalid.id.map(|id| id.raw()))
     }
 }
 

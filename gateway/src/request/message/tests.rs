@@ -173,6 +173,29 @@ fn a_modern_request_that_contradicts_its_headers_is_refused() {
 }
 
 #[test]
+fn a_revision_that_we_cannot_read_is_refused_once_header_and_body_agree_on_it() {
+    for version in ["2027-01-01", "9999-99-99", "", "1.0"] {
+        let body = modern("tools/call", "a").replace("2026-07-28", version);
+        let agreed = headers(&[("mcp-protocol-version", version)]);
+        let refused = read(&agreed, &body);
+        assert_eq!(refused, Err((Refusal::UnknownVersion, Some("5".to_owned()))), "{version}");
+        let differs = Refusal::Headers(Mismatch::Differs("mcp-protocol-version"));
+        assert_eq!(read(&mirrored(&[]), &body), Err((differs, Some("5".to_owned()))));
+    }
+}
+
+#[test]
+fn a_modern_request_says_its_revision_in_its_body_too() {
+    let body = r#"{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"a"}}"#;
+    let headers = mirrored(&[("mcp-method", "tools/call"), ("mcp-name", "a")]);
+    assert_eq!(read(&headers, body), Err((Refusal::NoVersion, Some("5".to_owned()))));
+    let initialize = r#"{"jsonrpc":"2.0","id":5,"method":"initialize","params":{}}"#;
+    assert_eq!(read(&headers, initialize), Ok(1), "it begins a session");
+    let notification = r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#;
+    assert_eq!(read(&headers, notification), Ok(1), "the specification asks nothing of it");
+}
+
+#[test]
 fn headers_of_a_legacy_request_are_not_compared() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
     let stray = headers(&[("mcp-method", "x"), ("mcp-protocol-version", "2025-11-25")]);

@@ -3,6 +3,13 @@
 /// `_meta` key that names the revision of a modern request.
 pub const VERSION_META: &str = "io.modelcontextprotocol/protocolVersion";
 
+/// -32022: a revision that is not implemented.
+pub const UNSUPPORTED_VERSION: i64 = -32022;
+
+/// Every revision whose messages we can read, newest first.
+pub const REVISIONS: [&str; 5] =
+    [FIRST_MODERN, "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
 /// The first revision without sessions.
 const FIRST_MODERN: &str = "2026-07-28";
 

@@ -47,8 +47,6 @@ pub struct Mirrored<'a> {
 /// What the body of a modern request says.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a> {
-    /// `params._meta` version, when there is one.
-    pub version: Option<&'a str>,
     /// `method`.
     pub method: &'a str,
     /// What the method names, when it names something.
@@ -56,14 +54,19 @@ pub struct Said<'a> {
 }
 
 impl Mirrored<'_> {
-    /// Compares headers and body; required are the version and the method, and the name where there is one.
+    /// Compares the revision that header and body name: before it is known, nothing else is.
+    ///
+    /// # Errors
+    /// When the header is missing, malformed or different.
+    pub fn agree_on_version(&self, version: &str) -> Result<(), Mismatch> {
+        same(PROTOCOL_VERSION, self.version, version)
+    }
+
+    /// Compares the other headers and the body; required is the method, and the name where there is one.
     ///
     /// # Errors
     /// The first header that is missing, malformed or different.
     pub fn agree(&self, said: &Said<'_>) -> Result<(), Mismatch> {
-        if let Some(version) = said.version {
-            same(PROTOCOL_VERSION, self.version, version)?;
-        }
         same(METHOD, self.method, said.method)?;
         match (self.name, said.name) {
             (header, Some(name)) => same(NAME, header, name),

@@ -5,16 +5,15 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{METHOD, Mirrored, Mismatch, NAME, PROTOCOL_VERSION, Said, decode};
 
-const SAID: Said<'_> =
-    Said { version: Some("2026-07-28"), method: "tools/call", name: Some("grüße") };
+const SAID: Said<'_> = Said { method: "tools/call", name: Some("grüße") };
 
 fn agree(version: &str, method: &str, name: Option<&str>) -> Result<(), Mismatch> {
-    Mirrored {
+    let mirrored = Mirrored {
         version: Some(version.as_bytes()),
         method: Some(method.as_bytes()),
         name: name.map(str::as_bytes),
-    }
-    .agree(&SAID)
+    };
+    mirrored.agree_on_version("2026-07-28").and_then(|()| mirrored.agree(&SAID))
 }
 
 #[test]
@@ -52,7 +51,7 @@ fn a_name_that_a_method_of_an_extension_mirrors_is_the_servers_to_judge() {
             method: Some(method.as_bytes()),
             name: Some(b"x"),
         };
-        header.agree(&Said { version: None, method, name: None })
+        header.agree(&Said { method, name: None })
     };
     assert_eq!(agree("com.example/get"), Ok(()));
     assert_eq!(agree("tools/call"), Err(Mismatch::Differs(NAME)));
