@@ -78,6 +78,10 @@ pub struct Event {
     /// Names in a list that the server answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listed: Vec<String>,
+    /// The task that the message began or is about (2025-11-25, tasks extension of 2026-07-28): what became of a
+    /// call that was answered with a task is told by the later events of that task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
     /// `traceparent` of HTTP or of `params._meta` (W3C Trace Context).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

@@ -455,6 +455,29 @@ fn a_server_that_breaks_off_is_at_fault() {
 }
 
 #[test]
+fn a_task_is_followed_from_the_call_that_began_it() {
+    for began in [
+        r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"task","taskId":"t-1"}}"#,
+        r#"{"jsonrpc":"2.0","id":7,"result":{"task":{"taskId":"t-1","status":"working"}}}"#,
+    ] {
+        let mut run = Run::new(configuration());
+        run.headers(post(&[]));
+        run.body(CALL);
+        run.response("200", "application/json");
+        run.chunk(began, true);
+        let event = run.event();
+        assert_eq!((event.name.as_deref(), event.task.as_deref()), (Some("a"), Some("t-1")));
+    }
+    let mut run = Run::new(configuration());
+    run.headers(post(&[]));
+    run.body(r#"{"jsonrpc":"2.0","id":8,"method":"tasks/get","params":{"taskId":"t-1"}}"#);
+    run.response("200", "application/json");
+    run.chunk(r#"{"jsonrpc":"2.0","id":8,"result":{"isError":true,"status":"failed"}}"#, true);
+    let event = run.event();
+    assert_eq!((event.task.as_deref(), event.outcome), (Some("t-1"), Outcome::ToolError));
+}
+
+#[test]
 fn a_question_back_is_not_the_end() {
     let mut run = Run::new(configuration());
     run.headers(post(&[]));

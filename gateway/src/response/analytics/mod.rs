@@ -11,6 +11,7 @@ use attache_protocol::{
     mcp::{
         call::Cut,
         headers::{PROTOCOL_VERSION, SESSION_ID},
+        method::Method,
     },
     plugin::{Argument, Capture},
 };
@@ -64,6 +65,7 @@ pub struct Record {
 struct Said {
     method: Option<String>,
     name: Option<String>,
+    task: Option<String>,
     version: Option<String>,
     traceparent: Option<String>,
     client: Option<ClientInfo>,
@@ -173,6 +175,9 @@ impl Record {
         if let Some(event) = events.first_mut() {
             let listed = seen.listed.iter().take(LISTED);
             event.listed = listed.map(|name| text(name, NAME)).collect();
+            if let Some(task) = &seen.task {
+                event.task = Some(text(task, NAME));
+            }
         }
         events
     }
@@ -241,6 +246,7 @@ impl Record {
             prompt: said.prompt,
             history: said.history,
             listed: Vec::new(),
+            task: said.task,
             traceparent: self.traceparent.clone().or(said.traceparent),
         }
     }
@@ -285,9 +291,11 @@ impl Said {
         };
         let params = &item.params;
         let version = params.version.as_deref().or(params.asked_version.as_deref());
+        let name = params.target.as_deref().map(|name| text(name, NAME));
         let mut said = Self {
             method: Some(text(&call.method, NAME)),
-            name: params.target.as_deref().map(|name| text(name, NAME)),
+            task: name.clone().filter(|_| item.method == Method::Task),
+            name,
             version: version.map(|version| text(version, NAME)),
             traceparent: params.traceparent.as_deref().map(|trace| text(trace, NAME)),
             client: params.client.as_ref().map(|client| ClientInfo {

@@ -77,6 +77,8 @@ pub struct Seen {
     pub listed: Rc<[String]>,
     /// Tools that own a property of a reserved name, and were left alone.
     pub owners: Rc<[String]>,
+    /// The task that a call began.
+    pub task: Option<String>,
 }
 
 /// The way of an answer through the filter.
@@ -338,10 +340,13 @@ impl Seen {
         let answer = match (ended.error, ended.result) {
             (Some(code), _) => Answer::Error(code),
             (None, Some(result)) if result.is_error => Answer::ToolError,
-            (None, Some(result)) => match result.result_type.as_deref() {
-                Some("input_required") => Answer::InputRequired,
-                _ => Answer::Result,
-            },
+            (None, Some(result)) => {
+                self.task = result.task_id.or(result.task);
+                match result.result_type.as_deref() {
+                    Some("input_required") => Answer::InputRequired,
+                    _ => Answer::Result,
+                }
+            }
             (None, None) => return,
         };
         self.answer = Some(answer);

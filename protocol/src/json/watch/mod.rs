@@ -28,6 +28,10 @@ pub struct Outcome {
     pub is_error: bool,
     /// `resultType` (2026-07-28).
     pub result_type: Option<String>,
+    /// `taskId`: the task that will have the result (tasks extension of 2026-07-28).
+    pub task_id: Option<String>,
+    /// `task.taskId`: the same in 2025-11-25.
+    pub task: Option<String>,
 }
 
 /// An incremental reader of one JSON-RPC response.
@@ -37,8 +41,10 @@ pub struct Watch {
     depth: u32,
     /// Member of the message that is being read.
     top: Key,
-    /// Member of `result` or `error` that is being read.
+    /// Member of `result` or `error`, or of `result.task`, that is being read.
     inner: Key,
+    /// Whether that is in `result.task`.
+    within: Within,
     /// The name or scalar that is being read, as it is written.
     kept: Vec<u8>,
     seen: Ended,
@@ -75,6 +81,15 @@ enum Key {
     Code,
     IsError,
     ResultType,
+    Task,
+    TaskId,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Within {
+    #[default]
+    Elsewhere,
+    Task,
 }
 
 impl Watch {
@@ -141,6 +156,9 @@ impl Watch {
             _ if self.depth == 0 => self.lex = Lex::Over,
             b'}' | b']' => {
                 self.depth -= 1;
+                if self.depth == 2 {
+                    self.within = Within::Elsewhere;
+                }
                 self.lex = if self.depth == 0 { Lex::Over } else { Lex::Between };
             }
             b',' => self.lex = if self.has_names() { Lex::Name } else { Lex::Between },
@@ -156,12 +174,24 @@ impl Watch {
         }
     }
 
-    /// Whether a string behind a comma is a name that matters: in the message, and in its result or error.
+    /// Whether a string behind a comma is a name that matters: in the message, in its result or error, and in the
+    /// task of a result.
     const fn has_names(&self) -> bool {
-        self.depth == 1 || (self.depth == 2 && matches!(self.top, Key::Result | Key::Error))
+        match self.depth {
+            1 => true,
+            2 => matches!(self.top, Key::Result | Key::Error),
+            3 => matches!(self.within, Within::Task),
+            _ => false,
+        }
     }
 
     fn opens(&mut self, bracket: u8) {
+        if (self.depth, self.top, self.inner) == (2, Key::Result, Key::Task) {
+            self.seen.result.get_or_insert_default().task = None;
+            if bracket == b'{' {
+                self.within = Within::Task;
+            }
+        }
         self.inner = Key::Other;
         if self.depth == 1 {
             self.has_value();
@@ -183,13 +213,19 @@ impl Watch {
         match self.top {
             Key::Error => self.seen.error = Some(None),
             Key::Result => self.seen.result = Some(Outcome::default()),
-            Key::Other | Key::Id | Key::Code | Key::IsError | Key::ResultType => {}
+            Key::Other
+            | Key::Id
+            | Key::Code
+            | Key::IsError
+            | Key::ResultType
+            | Key::Task
+            | Key::TaskId => {}
         }
     }
 
     /// Keeps what may matter, and one byte more than that, so that what is too long is known to be.
     fn keep(&mut self, bytes: &[u8]) {
-        if self.depth <= 2 {
+        if self.depth <= 2 || self.has_names() {
             let room = (KEPT + 1).saturating_sub(self.kept.len());
             self.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
@@ -213,8 +249,13 @@ impl Watch {
                     (Key::Error, Some("code")) => Key::Code,
                     (Key::Result, Some("isError")) => Key::IsError,
                     (Key::Result, Some("resultType")) => Key::ResultType,
+                    (Key::Result, Some("task")) => Key::Task,
+                    (Key::Result, Some("taskId")) => Key::TaskId,
                     _ => Key::Other,
                 };
+            }
+            (3, _) if self.within == Within::Task => {
+                self.inner = if name == Some("taskId") { Key::TaskId } else { Key::Other };
             }
             _ => {}
         }
@@ -236,8 +277,14 @@ impl Watch {
                 match inner {
                     Key::IsError => result.is_error = written == Some("true"),
                     Key::ResultType => result.result_type = text(&self.kept).map(Cow::into_owned),
+                    Key::TaskId => result.task_id = text(&self.kept).map(Cow::into_owned),
+                    Key::Task => result.task = None,
                     Key::Other | Key::Id | Key::Error | Key::Result | Key::Code => {}
                 }
+            }
+            (3, Key::Result, Key::TaskId) => {
+                let task = text(&self.kept).map(Cow::into_owned);
+                self.seen.result.get_or_insert_default().task = task;
             }
             _ => {}
         }

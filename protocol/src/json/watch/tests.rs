@@ -28,7 +28,7 @@ fn id(text: &str) -> Option<String> {
 #[test]
 fn a_result_says_whether_the_tool_failed() {
     let ok = Outcome::default();
-    let failed = Outcome { is_error: true, result_type: None };
+    let failed = Outcome { is_error: true, ..Outcome::default() };
     check(
         r#"{"jsonrpc":"2.0","id":-7,"result":{"content":[{"type":"text","isError":true}],"isError":false}}"#,
         &Ended { id: id("-7"), error: None, result: Some(ok) },
@@ -50,7 +50,11 @@ fn an_error_says_its_code() {
 
 #[test]
 fn a_round_that_wants_input_says_so() {
-    let round = Outcome { is_error: false, result_type: Some("input_required".to_owned()) };
+    let round = Outcome {
+        is_error: false,
+        result_type: Some("input_required".to_owned()),
+        ..Outcome::default()
+    };
     check(
         r#"{"id":1,"result":{"a":{"resultType":"no"},"resultType":"input_required"}}"#,
         &Ended { id: id("1"), error: None, result: Some(round) },
@@ -97,14 +101,40 @@ fn what_is_escaped_is_read_as_another_parser_reads_it() {
             result: Some(Outcome {
                 is_error: true,
                 result_type: Some("input_required".to_owned()),
+                ..Outcome::default()
             }),
         },
     );
 }
 
 #[test]
+fn a_call_that_became_a_task_says_which() {
+    let modern = Outcome {
+        result_type: Some("task".to_owned()),
+        task_id: Some("t-1".to_owned()),
+        ..Outcome::default()
+    };
+    check(
+        r#"{"id":1,"result":{"resultType":"task","taskId":"t-1","status":"working"}}"#,
+        &Ended { id: id("1"), error: None, result: Some(modern) },
+    );
+    let legacy = Outcome { task: Some("t\u{e9}".to_owned()), ..Outcome::default() };
+    check(
+        r#"{"id":1,"result":{"task":{"a":{"taskId":"no"},"taskI\u0064":"t\u00e9","x":["taskId","no"]},"y":{"taskId":"no"}}}"#,
+        &Ended { id: id("1"), error: None, result: Some(legacy) },
+    );
+    let none = Ended { id: id("1"), error: None, result: Some(Outcome::default()) };
+    check(r#"{"id":1,"result":{"task":{"taskId":"t"},"task":[{"taskId":"u"}]}}"#, &none);
+    check(r#"{"id":1,"result":{"x":{"task":{"taskId":"t"}}}}"#, &none);
+}
+
+#[test]
 fn what_stands_elsewhere_is_not_taken_for_the_result() {
-    let done = Some(Outcome { is_error: false, result_type: Some("complete".to_owned()) });
+    let done = Some(Outcome {
+        is_error: false,
+        result_type: Some("complete".to_owned()),
+        ..Outcome::default()
+    });
     let expected = Ended { id: None, error: None, result: done };
     check(r#"{"result":{"resultType":"complete"},"x":["task","isError",true]}"#, &expected);
     check(
@@ -172,7 +202,11 @@ mod properties {
             any::<i32>().prop_map(|number| number.to_string()),
             random::json(),
         ];
-        let body = members(&["isError", "resultTyp\\u0065", "code", "content", "message"], inner);
+        let task = members(&["taskId", "status", "x"], inner.clone());
+        let inner = prop_oneof![4 => inner, 1 => task];
+        let names =
+            &["isError", "resultTyp\\u0065", "code", "content", "message", "task", "taskId"];
+        let body = members(names, inner);
         let outer = prop_oneof![4 => body, 1 => Just("null".to_owned()), 1 => random::json()];
         members(&["jsonrpc", "id", "r\\u0065sult", "error", "method", "params"], outer)
     }
@@ -190,6 +224,8 @@ mod properties {
             result: tree.get("result").map(|result| Outcome {
                 is_error: result.get("isError") == Some(&Value::Bool(true)),
                 result_type: result.get("resultType").and_then(short),
+                task_id: result.get("taskId").and_then(short),
+                task: result.pointer("/task/taskId").and_then(short),
             }),
         }
     }
@@ -202,8 +238,10 @@ mod properties {
             seen.id = None;
             let bounded = |outcome: &mut Outcome| {
                 let long = |text: &String| Value::from(text.as_str()).to_string().len() >= 40;
-                if outcome.result_type.as_ref().is_some_and(long) {
-                    outcome.result_type = None;
+                for kept in [&mut outcome.result_type, &mut outcome.task_id, &mut outcome.task] {
+                    if kept.as_ref().is_some_and(long) {
+                        *kept = None;
+                    }
                 }
             };
             seen.result.iter_mut().for_each(bounded);
