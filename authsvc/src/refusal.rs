@@ -30,6 +30,9 @@ pub enum Refusal {
     /// The body is larger than it may be.
     #[error("the body is larger than 64 KiB")]
     TooLarge,
+    /// The body did not come to its end.
+    #[error("the body took too long to come")]
+    TooSlow,
     /// The client is not known, or did not show that it is what it claims.
     #[error("{0}")]
     InvalidClient(&'static str, ShownBy),
@@ -83,6 +86,7 @@ impl Refusal {
         match self {
             Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "invalid_request"),
             Self::InvalidClient(..) => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),

@@ -18,19 +18,34 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{
     authorization::{authorize, consent, login},
-    body, correlation, discovery, events,
+    body::{self, Allowed},
+    correlation, discovery, events,
     refusal::NotFound,
     registration,
     state::App,
     token,
 };
 
-/// Largest body of a public request, bytes.
-const MAX_PUBLIC_BODY: usize = 64 * 1024;
-/// Largest body of an internal request, bytes.
-const MAX_INTERNAL_BODY: usize = 8 * 1024 * 1024;
-/// How long a request may take, its body included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a public request. Envoy sends a body when it has all of it; what takes longer comes from elsewhere, and holds
+/// one of the few connections, on purpose or not.
+const PUBLIC: Limits = Limits {
+    body: Allowed { bytes: 64 * 1024, time: Duration::from_secs(10) },
+    time: Duration::from_secs(15),
+};
+/// Of an internal request: batches of events come from the filter's memory, and a reader of events waits for up
+/// to 25 s.
+const INTERNAL: Limits = Limits {
+    body: Allowed { bytes: 8 * 1024 * 1024, time: Duration::from_secs(10) },
+    time: Duration::from_secs(30),
+};
+
+/// What a request may cost.
+#[derive(Clone, Copy)]
+struct Limits {
+    body: Allowed,
+    /// From its head to its answer.
+    time: Duration,
+}
 
 /// What the public reaches.
 pub fn public(app: App) -> Router {
@@ -47,7 +62,7 @@ pub fn public(app: App) -> Router {
         .route("/oauth/token", post(token::token))
         .route("/live", get(live))
         .route("/ready", get(ready));
-    finish(table, MAX_PUBLIC_BODY, app)
+    finish(table, PUBLIC, app)
 }
 
 /// What Envoy and the operator reach.
@@ -56,19 +71,19 @@ pub fn internal(app: App) -> Router {
         .route("/internal/events", get(events::listing::list).post(events::ingest::ingest))
         .layer(middleware::from_fn_with_state(app.clone(), require_secret));
     let table = Router::new().route("/live", get(live)).route("/ready", get(ready)).merge(guarded);
-    finish(table, MAX_INTERNAL_BODY, app)
+    finish(table, INTERNAL, app)
 }
 
 /// What every request goes through, from the outside in: correlation id and log line, time limit, a panic costs
 /// one request.
-fn finish(table: Router<App>, max_body: usize, app: App) -> Router {
+fn finish(table: Router<App>, limits: Limits, app: App) -> Router {
     table
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(max_body))
-        .layer(middleware::from_fn_with_state(max_body, body::take))
+        .layer(DefaultBodyLimit::max(limits.body.bytes))
+        .layer(middleware::from_fn_with_state(limits.body, body::take))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.time))
         .layer(middleware::from_fn_with_state(app.clone(), correlation::correlate))
         .with_state(app)
 }
@@ -218,7 +233,8 @@ mod tests {
             panic!("on purpose")
         }
         let table = Router::new().route("/panic", on_get(panics));
-        let router = finish(table.route("/live", on_get(super::live)), 1, bench.app.clone());
+        let table = table.route("/live", on_get(super::live));
+        let router = finish(table, super::PUBLIC, bench.app.clone());
         let failed = answer(router.clone(), get("/panic")).await;
         assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(failed.json()["error"], "server_error");

@@ -10,6 +10,7 @@ const HCM: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 const CORS: &str = "envoy.extensions.filters.http.cors.v3.Cors";
+const BUFFER: &str = "envoy.extensions.filters.http.buffer.v3.Buffer";
 const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 const STDOUT: &str = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog";
 const FORMATTER: &str = "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery";
@@ -32,13 +33,17 @@ pub(super) fn listener(config: &Config) -> Result<Tree, Error> {
     })
 }
 
-/// `cors`, the filter, `router`, in this order: a refusal gets its CORS headers on the way back.
+/// `cors`, the filter, `buffer`, `router`, in this order: a refusal gets its CORS headers on the way back.
 pub(super) fn filters(config: &Config) -> Result<Tree, Error> {
     let cors = section! { "name" => "envoy.filters.http.cors", "typed_config" => Tree::typed(CORS, section! {}) };
+    // Off, except on the routes that turn it on: what goes to MCP servers is held by the filter alone.
+    let buffer = Tree::typed(BUFFER, section! { "max_request_bytes" => routes::MAX_BODY });
+    let buffer =
+        section! { "name" => routes::BUFFER_FILTER, "disabled" => true, "typed_config" => buffer };
     // Nothing of Envoy's own goes to clients or servers.
     let router = Tree::typed(ROUTER, section! { "suppress_envoy_headers" => true });
     let router = section! { "name" => "envoy.filters.http.router", "typed_config" => router };
-    Ok(list![cors, wasm(config)?, router])
+    Ok(list![cors, wasm(config)?, buffer, router])
 }
 
 /// A socket address.
@@ -49,7 +54,8 @@ pub(super) fn address(address: std::net::SocketAddr) -> Tree {
 
 fn manager(config: &Config) -> Result<Tree, Error> {
     let http2 = section! {
-        "max_concurrent_streams" => 1000_u32,
+        // Many for one client, few for one that holds on to them.
+        "max_concurrent_streams" => 100_u32,
         // A body waits in the window of its stream.
         "initial_stream_window_size" => window(config),
         "initial_connection_window_size" => window(config).saturating_mul(4),

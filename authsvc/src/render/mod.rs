@@ -29,12 +29,12 @@ const HEADER: &str = "\
 # Change attache.yaml and render again. This file holds secrets: keep it private.
 #
 # admin              Envoy's own interface, not for the public
-# static_resources   listeners: what clients reach, with cors, the filter and the router
+# static_resources   listeners: what clients reach, with cors, the filter, buffer and the router
 #                    clusters: authsvc, and every MCP server as mcp_<name>
 # overload_manager   bounds the number of connections
 ";
 const FILTERS_HEADER: &str = "\
-# The http_filters of your http_connection_manager: cors, then the filter, then the router.
+# The http_filters of your http_connection_manager: cors, then the filter, then buffer, then the router.
 # Also needed: on the listener `per_connection_buffer_limit_bytes` above the filter's `max_body`,
 # on the http_connection_manager `stream_idle_timeout: 0s`, on its virtual host the CORS policy (routes.yaml).
 ";

@@ -12,6 +12,10 @@ use crate::config::{Config, Server};
 
 const CORS_FILTER: &str = "envoy.filters.http.cors";
 const CORS_POLICY: &str = "envoy.extensions.filters.http.cors.v3.CorsPolicy";
+pub(super) const BUFFER_FILTER: &str = "envoy.filters.http.buffer";
+const BUFFER_PER_ROUTE: &str = "envoy.extensions.filters.http.buffer.v3.BufferPerRoute";
+/// Most that authsvc reads of a public request, bytes.
+pub(super) const MAX_BODY: u32 = 65_536;
 
 /// Documents and endpoints that programs use, also programs in browsers.
 const OPEN: [&str; 6] = [
@@ -42,8 +46,8 @@ const OF_THE_ORIGIN: [&str; 9] = [
     "report-to",
     "reporting-endpoints",
 ];
-/// authsvc gives up after 30 s, with an answer of its own.
-const AUTHSVC_TIMEOUT: &str = "35s";
+/// authsvc gives up after 15 s, with an answer of its own. A client that stalls in its request has as long.
+const AUTHSVC_TIMEOUT: &str = "20s";
 
 /// Both virtual hosts.
 pub(super) fn configuration(config: &Config) -> Tree {
@@ -71,8 +75,10 @@ pub(super) fn public(config: &Config) -> Vec<Tree> {
         .servers
         .iter()
         .map(|server| format!("/.well-known/oauth-protected-resource{}", server.path));
-    let open = OPEN.map(str::to_owned).into_iter().chain(metadata).map(|path| authsvc(&path));
-    let pages = PAGES.map(|path| authsvc(path).and("typed_per_filter_config", without_cors()));
+    let open = OPEN.map(str::to_owned).into_iter().chain(metadata);
+    let open = open.map(|path| authsvc(&path, section! { BUFFER_FILTER => whole() }));
+    let filters = || section! { BUFFER_FILTER => whole(), CORS_FILTER => without_cors() };
+    let pages = PAGES.map(|path| authsvc(path, filters()));
     config.servers.iter().map(server).chain(open).chain(pages).collect()
 }
 
@@ -128,17 +134,29 @@ fn server(server: &Server) -> Tree {
     route.and("request_headers_to_add", list![header(&credentials.header, &value)])
 }
 
-fn authsvc(path: &str) -> Tree {
+fn authsvc(path: &str, filters: Tree) -> Tree {
+    let action = section! {
+        "cluster" => clusters::AUTHSVC,
+        "timeout" => AUTHSVC_TIMEOUT,
+        // The time above counts from the end of the request; this one while the request comes, too.
+        "idle_timeout" => AUTHSVC_TIMEOUT,
+    };
     section! {
         "match" => section! { "path" => path },
-        "route" => section! { "cluster" => clusters::AUTHSVC, "timeout" => AUTHSVC_TIMEOUT },
+        "route" => action,
+        "typed_per_filter_config" => filters,
     }
 }
 
 fn without_cors() -> Tree {
-    let disabled =
-        Tree::typed("envoy.config.route.v3.FilterConfig", section! { "disabled" => true });
-    section! { CORS_FILTER => disabled }
+    Tree::typed("envoy.config.route.v3.FilterConfig", section! { "disabled" => true })
+}
+
+/// A request takes one of authsvc's connections only when all of it is here: streams that never end cost anyone
+/// little to open, and would take them all.
+fn whole() -> Tree {
+    let buffer = section! { "max_request_bytes" => MAX_BODY };
+    Tree::typed(BUFFER_PER_ROUTE, section! { "buffer" => buffer })
 }
 
 /// Clients in browsers look for metadata where there is none, and must be able to read that there is none. The
