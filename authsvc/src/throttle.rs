@@ -1,9 +1,12 @@
-//! Limits on guessing passwords: per account, per address and for all together, with growing delays.
+//! Limits on guessing passwords: per account and network, per network, per account, and for all together, with
+//! growing delays.
 //!
 //! An attempt counts as failed when it begins, so that attempts made at the same time count as well; a success
-//! takes it back. Accounts are keyed by what was typed, whether or not it exists. An account or an address that
-//! has failed too often has to wait; the total only slows everyone down, by two seconds at most, since a limit
-//! that refuses would let anyone lock everyone out.
+//! takes it back. Accounts are keyed by what was typed, whether or not it exists. A network has to wait when it
+//! has failed too often, at one account or at many. What others fail at an account or anywhere only slows down, by
+//! two seconds at most: a limit that refuses there would let anyone who knows an e-mail address lock its owner
+//! out. Who guesses from many networks is held by the few attempts of each, and by how many passwords are checked
+//! at a time.
 //! State is in memory: a restart forgets it, and what is at stake then is a handful of guesses.
 
 use std::{
@@ -14,13 +17,17 @@ use std::{
     time::Duration,
 };
 
-/// Accounts and addresses remembered, each.
+/// Entries remembered, per table.
 const MAX_ENTRIES: usize = 10_000;
 
-const ACCOUNT: Limits =
-    Limits { free: 5, first_ms: 1_000, longest_ms: 300_000, forgiven_ms: 180_000 };
-const ADDRESS: Limits =
+/// One account from one network: refuses.
+const PAIR: Limits = Limits { free: 5, first_ms: 1_000, longest_ms: 300_000, forgiven_ms: 180_000 };
+/// All accounts from one network: refuses.
+const NETWORK: Limits =
     Limits { free: 20, first_ms: 1_000, longest_ms: 60_000, forgiven_ms: 15_000 };
+/// One account from everywhere: slows down.
+const ACCOUNT: Limits = Limits { free: 10, first_ms: 50, longest_ms: 2_000, forgiven_ms: 10_000 };
+/// Everything: slows down.
 const TOTAL: Limits = Limits { free: 100, first_ms: 50, longest_ms: 2_000, forgiven_ms: 1_000 };
 
 /// How often one may fail, and what it costs then. Times in milliseconds.
@@ -46,8 +53,9 @@ pub struct TooMany {
 
 #[derive(Debug, Default)]
 struct Tables {
+    pairs: HashMap<(String, IpAddr), Failures>,
+    networks: HashMap<IpAddr, Failures>,
     accounts: HashMap<String, Failures>,
-    addresses: HashMap<IpAddr, Failures>,
     total: Failures,
 }
 
@@ -59,36 +67,45 @@ struct Failures {
 
 impl Throttle {
     /// Begins an attempt. The caller waits for the returned time before the answer, so that a flood of failures
-    /// anywhere slows guessing everywhere.
+    /// at an account slows guessing there, and a flood anywhere slows guessing everywhere.
     ///
     /// # Errors
-    /// [`TooMany`] while this account or this address has to wait.
+    /// [`TooMany`] while this network has to wait, at this account or at all.
     pub fn begin(&self, account: &str, address: IpAddr, now_ms: i64) -> Result<Duration, TooMany> {
-        let (account, address) = (key(account), network(address));
+        let (account, network) = (key(account), network(address));
+        let pair = (account.clone(), network);
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_account =
-            tables.accounts.get(&account).map_or(0, |failures| failures.wait(&ACCOUNT, now_ms));
-        let of_address =
-            tables.addresses.get(&address).map_or(0, |failures| failures.wait(&ADDRESS, now_ms));
-        let wait = of_account.max(of_address);
+        let of_pair = tables.pairs.get(&pair).map_or(0, |failures| failures.wait(&PAIR, now_ms));
+        let of_network =
+            tables.networks.get(&network).map_or(0, |failures| failures.wait(&NETWORK, now_ms));
+        let wait = of_pair.max(of_network);
         if wait > 0 {
             return Err(TooMany { retry_after: millis(wait) });
         }
+        let of_account =
+            tables.accounts.get(&account).map_or(0, |failures| failures.delay(&ACCOUNT, now_ms));
+        let pause = of_account.max(tables.total.delay(&TOTAL, now_ms));
+        record(&mut tables.pairs, pair, &PAIR, now_ms);
+        record(&mut tables.networks, network, &NETWORK, now_ms);
         record(&mut tables.accounts, account, &ACCOUNT, now_ms);
-        record(&mut tables.addresses, address, &ADDRESS, now_ms);
-        let pause = tables.total.delay(&TOTAL, now_ms);
         tables.total.add(&TOTAL, now_ms);
         Ok(millis(pause))
     }
 
-    /// Takes back what [`Throttle::begin`] counted, and forgets the failures of the account.
+    /// Takes back what [`Throttle::begin`] counted, and forgets the failures of the account from this network.
     pub fn succeeded(&self, account: &str, address: IpAddr) {
+        let (account, network) = (key(account), network(address));
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.accounts.remove(&key(account));
-        if let Some(failures) = tables.addresses.get_mut(&network(address)) {
-            failures.count = failures.count.saturating_sub(1);
-        }
-        tables.total.count = tables.total.count.saturating_sub(1);
+        take_back(tables.networks.get_mut(&network));
+        take_back(tables.accounts.get_mut(&account));
+        tables.pairs.remove(&(account, network));
+        take_back(Some(&mut tables.total));
+    }
+}
+
+fn take_back(failures: Option<&mut Failures>) {
+    if let Some(failures) = failures {
+        failures.count = failures.count.saturating_sub(1);
     }
 }
 
@@ -170,15 +187,41 @@ mod tests {
     }
 
     #[test]
-    fn s46_an_account_waits_longer_with_each_failure_beyond_the_fifth() {
+    fn s46_a_network_waits_longer_with_each_failure_beyond_the_fifth_at_an_account() {
         let throttle = Throttle::default();
-        for from in 1..=5 {
-            assert_eq!(wait(&throttle, "a@example.com", from, 0), None);
+        for _ in 0..5 {
+            assert_eq!(wait(&throttle, "a@example.com", 1, 0), None);
         }
-        assert_eq!(wait(&throttle, "A@example.com ", 6, 0), Some(1));
-        assert_eq!(wait(&throttle, "a@example.com", 7, 1_000), None);
-        assert_eq!(wait(&throttle, "a@example.com", 8, 1_000), Some(2));
-        assert_eq!(wait(&throttle, "b@example.com", 8, 1_000), None);
+        assert_eq!(wait(&throttle, "A@example.com ", 1, 0), Some(1));
+        assert_eq!(wait(&throttle, "a@example.com", 1, 1_000), None);
+        assert_eq!(wait(&throttle, "a@example.com", 1, 1_000), Some(2));
+        assert_eq!(wait(&throttle, "b@example.com", 1, 1_000), None);
+    }
+
+    #[test]
+    fn s46_strangers_slow_an_account_down_and_do_not_lock_its_owner_out() {
+        let throttle = Throttle::default();
+        let mut longest = Duration::ZERO;
+        for from in 1..=200 {
+            for _ in 0..5 {
+                longest = longest.max(throttle.begin("a@example.com", address(from), 0).unwrap());
+            }
+            assert!(throttle.begin("a@example.com", address(from), 0).is_err());
+        }
+        assert_eq!(longest, Duration::from_secs(2));
+        let owner = IpAddr::from([198, 51, 100, 1]);
+        assert_eq!(throttle.begin("a@example.com", owner, 0), Ok(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn s46_an_account_under_attack_is_slower_than_others() {
+        let throttle = Throttle::default();
+        for from in 1..=11 {
+            assert!(throttle.begin("a@example.com", address(from), 0).is_ok());
+        }
+        let pause = |account| throttle.begin(account, address(99), 0);
+        assert_eq!(pause("a@example.com"), Ok(Duration::from_millis(100)));
+        assert_eq!(pause("b@example.com"), Ok(Duration::ZERO));
     }
 
     #[test]
@@ -202,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_forgets_the_failures_of_the_account() {
+    fn a_success_forgets_the_failures_of_the_account_from_that_network() {
         let throttle = Throttle::default();
         for _ in 0..5 {
             assert_eq!(wait(&throttle, "a", 1, 0), None);
@@ -240,6 +283,7 @@ mod tests {
             assert!(begun.is_ok());
         }
         let tables = throttle.0.lock().unwrap();
-        assert!(tables.accounts.len() <= MAX_ENTRIES && tables.addresses.len() <= MAX_ENTRIES);
+        let sizes = [tables.pairs.len(), tables.networks.len(), tables.accounts.len()];
+        assert!(sizes.iter().all(|size| *size <= MAX_ENTRIES), "{sizes:?}");
     }
 }
