@@ -1,7 +1,7 @@
 //! `GET` and `POST /oauth/authorize` (RFC 6749 section 4.1.1): who asks, where may the answer go, what is asked.
 //!
 //! The order is what matters: until the redirect URI is known to be one of the client's, a page is the only
-//! answer; from then on, every error goes there.
+//! answer; from then on, every error goes there, by itself or by a click of the user.
 
 use axum::{
     extract::{RawQuery, Request, State},
@@ -15,7 +15,7 @@ use super::{
     grant::{Freshness, Grant},
     interaction,
     parameters::{MAX_LENGTH, Parameters},
-    read_form, refuse,
+    read_form, refuse_unasked,
     request::{self, MAX_STATE},
 };
 use crate::{pages::error::Trouble, redirect, sessions, state::App, store::clients::Client};
@@ -59,19 +59,22 @@ async fn authorize(
     };
     let client = app.store.client(client_id).await?.ok_or(Trouble::UnknownClient)?;
     let destination = destination(&client, parameters).ok_or(Trouble::UnknownRedirect)?;
+    let login = sessions::current(app, headers).await?.map(|session| session.login);
+    let sub = login.as_ref().map(|login| login.sub.clone());
+    let refuse =
+        async |fault| refuse_unasked(app, sub.as_deref(), client_id, &destination, &fault).await;
     let asked = match request::check(&app.config, parameters, client_id, destination.clone()) {
         Ok(asked) => asked,
-        Err(fault) => return Ok(refuse(app, &destination, &fault)),
+        Err(fault) => return refuse(fault).await,
     };
-    let session = sessions::current(app, headers).await?;
-    let login = session.map(|session| (session.login, Freshness::Earlier));
+    let login = login.map(|login| (login, Freshness::Earlier));
     match decide(app, asked, login).await? {
         Grant::Asked(asked) => interaction::begin(app, headers, asked, "/oauth/login").await,
         Grant::LoggedIn(waiting) => {
             interaction::begin(app, headers, waiting.asked().clone(), "/oauth/consent").await
         }
         Grant::Consented(consented) => finish(app, &consented).await,
-        Grant::Refused(refused) => Ok(refuse(app, &refused.asked.destination, &refused.fault)),
+        Grant::Refused(refused) => refuse(refused.fault).await,
     }
 }
 

@@ -15,7 +15,12 @@ pub mod request;
 pub mod resource;
 pub mod scope;
 
-use axum::{body, extract::Request, http::header, response::Response};
+use axum::{
+    body,
+    extract::Request,
+    http::{StatusCode, header},
+    response::Response,
+};
 
 use answer::{Destination, Receiver, RedirectUriOrigin};
 use grant::{Consented, Freshness, Grant, Login};
@@ -23,7 +28,11 @@ use parameters::{MAX_LENGTH, Parameters};
 use request::{Asked, Fault};
 
 use crate::{
-    pages::{self, error::Trouble, words},
+    pages::{
+        self, STYLE,
+        error::{Trouble, gateway},
+        words,
+    },
     sessions::digest,
     state::App,
     store::{
@@ -76,17 +85,47 @@ fn parties<'a>(asked: &'a Asked, login: &'a Login, receiver: &'a Receiver) -> Op
     Some(Parties { sub: &login.sub, client_id: &asked.client_id, redirect_host: host })
 }
 
+/// Tells the client.
 fn refuse(app: &App, destination: &Destination, fault: &Fault) -> Response {
+    pages::redirect(&failure(app, destination, fault))
+}
+
+/// Tells the client of a fault of its request, about which nobody was asked. Anyone may register a client, so a
+/// link to us would lead to any web site: where nothing was ever agreed with this one, the way there is the
+/// user's to take (RFC 9700 section 4.11.2), although `prompt=none` wants no page. `sub` is who is logged in; of
+/// somebody who is not we cannot know what they agreed to, only whether anyone did.
+async fn refuse_unasked(
+    app: &App,
+    sub: Option<&str>,
+    client_id: &str,
+    destination: &Destination,
+    fault: &Fault,
+) -> Result<Response, Trouble> {
+    let Receiver::Web { host } = destination.receiver() else {
+        return Ok(refuse(app, destination, fault));
+    };
+    if app.store.agreed_before(sub, client_id, &host).await? {
+        return Ok(refuse(app, destination, fault));
+    }
+    let page = pages::Return {
+        style: STYLE,
+        gateway: gateway(&app.config),
+        error: fault.code.as_str(),
+        description: fault.description.clone(),
+        receiver: host,
+        back: failure(app, destination, fault),
+    };
+    Ok(pages::respond(StatusCode::BAD_REQUEST, &page))
+}
+
+/// The URL that tells the client.
+fn failure(app: &App, destination: &Destination, fault: &Fault) -> String {
     tracing::info!(
         code = fault.code.as_str(),
         reason = fault.description,
         "an authorization was refused"
     );
-    pages::redirect(&destination.failure(
-        app.config.public_url.as_str(),
-        fault.code,
-        &fault.description,
-    ))
+    destination.failure(app.config.public_url.as_str(), fault.code, &fault.description)
 }
 
 /// The name of a client as it claims.

@@ -1,4 +1,4 @@
-//! The pages that a user sees: login, consent, and what went wrong. HTML without script, one inline style whose
+//! The pages that a user sees: login, consent, the way back, and what went wrong. HTML without script, one inline style whose
 //! digest is in the policy, everything that others wrote escaped by the templates.
 
 pub mod error;
@@ -100,6 +100,24 @@ pub struct Consent {
     pub warning: Option<&'static str>,
     /// Who is asked.
     pub account: String,
+}
+
+/// Where a user decides whether to go where an error would send them.
+#[derive(Debug, Template)]
+#[template(path = "return.html")]
+pub struct Return {
+    /// See [`STYLE`].
+    pub style: &'static str,
+    /// Host of the public URL.
+    pub gateway: String,
+    /// Code of the error.
+    pub error: &'static str,
+    /// What is wrong with the request.
+    pub description: String,
+    /// Who is told of it.
+    pub receiver: String,
+    /// The URL that tells them, http or https.
+    pub back: String,
 }
 
 /// The page as a response, with the headers of every page.

@@ -36,6 +36,29 @@ impl Store {
         Ok(rows.into_iter().map(remembered).collect())
     }
 
+    /// Whether anything was ever agreed with this client and redirect host: by this user, or, where it is not known
+    /// who asks, by any.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn agreed_before(
+        &self,
+        sub: Option<&str>,
+        client_id: &str,
+        redirect_host: &str,
+    ) -> Result<bool, Error> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM consents \
+             WHERE client_id = $1 AND redirect_host = $2 AND ($3 IS NULL OR sub = $3) LIMIT 1",
+        )
+        .bind(client_id)
+        .bind(redirect_host)
+        .bind(sub)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(found.is_some())
+    }
+
     /// Keeps an agreement at each of `resources`; `now` in Unix seconds.
     ///
     /// # Errors

@@ -13,8 +13,10 @@ use crate::{
     store::{
         clients::{AuthMethod, Client, Identity},
         codes::{Code, Redemption},
+        consents::Parties,
     },
-    testing::{Answer, Bench, EMAIL, PASSWORD, PUBLIC_URL, form, get},
+    testing::{Answer, Bench, EMAIL, PASSWORD, PUBLIC_URL, RESOURCE, form, get},
+    users,
 };
 
 /// A client with a web site.
@@ -136,6 +138,15 @@ pub(super) async fn register(bench: &Bench) {
     client(bench, WEB, Some("Web Client"), &[WEB_REDIRECT]).await;
     client(bench, LOOPBACK, Some("Claude Code"), &["http://localhost/callback"]).await;
     client(bench, PRIVATE, Some("Cursor"), &[PRIVATE_REDIRECT]).await;
+}
+
+/// The clients, and [`EMAIL`] has agreed to something at the web site: errors go there without a page.
+pub(super) async fn register_known(bench: &Bench) {
+    register(bench).await;
+    let sub = users::by_email(&bench.app.config, EMAIL).unwrap().sub();
+    let parties = Parties { sub: &sub, client_id: WEB, redirect_host: "client.example" };
+    let (resources, scopes) = ([RESOURCE.to_owned()], ["another".to_owned()]);
+    bench.app.store.remember_consent(parties, &resources, &scopes, 0).await.unwrap();
 }
 
 pub(super) async fn client(bench: &Bench, id: &str, name: Option<&str>, redirect_uris: &[&str]) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use super::browser::{Browser, WEB_REDIRECT, answered, hidden, register, url, web};
+use super::browser::{Browser, WEB_REDIRECT, answered, hidden, register, register_known, url, web};
 use crate::{
     config::{Authorization, Config},
     testing::{Answer, Bench, EMAIL, PASSWORD},
@@ -190,7 +190,7 @@ async fn a_flood_of_requests_pushes_out_the_oldest_and_stops_no_one() {
 /// Whether the user is still logged in after `steps`, a request at the end of each.
 async fn stays(steps: &[u64]) -> bool {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let mut browser = Browser::new(&bench);
     browser.arrive(&web(&[])).await;
     let mut last = true;

@@ -7,3 +7,4 @@ mod cookies;
 mod login;
 mod prompt;
 mod refusals;
+mod returning;

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 
 use super::browser::{
     Browser, LOOPBACK, LOOPBACK_REDIRECT, PRIVATE, PRIVATE_REDIRECT, WEB_REDIRECT, answered,
-    asking, client, error, register, url, web,
+    asking, client, error, register, register_known, url, web,
 };
 use crate::{
     config::{Authorization, Config, User},
@@ -98,9 +98,9 @@ async fn s40_programs_on_the_users_machine_are_asked_about_each_time() {
 }
 
 #[tokio::test]
-async fn prompt_none_never_shows_a_page() {
+async fn prompt_none_shows_no_page_where_something_was_agreed_before() {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let mut browser = Browser::new(&bench);
     let none = url(&web(&[("prompt", "none")]));
     assert_eq!(error(&browser.get(&none).await), "login_required");

@@ -4,13 +4,13 @@ use axum::http::StatusCode;
 
 use super::browser::{
     Browser, CHALLENGE, LOOPBACK, LOOPBACK_REDIRECT, WEB, WEB_REDIRECT, answered, asking, client,
-    error, register, url, web,
+    error, register_known, url, web,
 };
 use crate::testing::{Bench, RESOURCE, form, get};
 
 async fn page(request: &[(&str, &str)], title: &str) {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let answer = bench.public(get(&url(request))).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{request:?}");
     assert!(!answer.headers.contains_key("location"), "{request:?}");
@@ -19,7 +19,7 @@ async fn page(request: &[(&str, &str)], title: &str) {
 
 async fn refused(request: &[(&str, &str)], expected: &str) {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let answer = bench.public(get(&url(request))).await;
     assert_eq!(error(&answer), expected, "{request:?}");
     assert_eq!(answered(&answer, WEB_REDIRECT)["state"], "xyz", "{request:?}");
@@ -61,7 +61,7 @@ async fn s04_a_redirect_uri_that_was_not_registered_gets_a_page_and_no_redirect(
 #[tokio::test]
 async fn a_redirect_uri_may_be_left_out_only_where_one_is_registered() {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     client(&bench, "two", None, &[WEB_REDIRECT, "https://client.example/other"]).await;
     let without = web(&[("redirect_uri", ""), ("prompt", "none")]);
     assert_eq!(error(&bench.public(get(&url(&without))).await), "login_required");
@@ -105,7 +105,7 @@ async fn s09_a_repeated_parameter_is_refused_unless_it_is_resource() {
         refused(&[web(&[]), vec![(name, value), (name, value)]].concat(), "invalid_request").await;
     }
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let states = [web(&[]), vec![("state", "other")]].concat();
     let answer = bench.public(get(&url(&states))).await;
     assert_eq!(error(&answer), "invalid_request");
@@ -117,7 +117,7 @@ async fn s09_a_repeated_parameter_is_refused_unless_it_is_resource() {
 #[tokio::test]
 async fn s10_state_comes_back_byte_for_byte() {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let query = url(&web(&[("state", ""), ("prompt", "none")]));
     let every_byte: String = (0..=255_u8).map(|byte| format!("%{byte:02X}")).collect();
     for (sent, back) in [
@@ -141,7 +141,7 @@ async fn s10_state_comes_back_byte_for_byte() {
 #[tokio::test]
 async fn s10_what_is_too_long_is_refused() {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let state = "s".repeat(4097);
     let answer = bench.public(get(&url(&web(&[("state", &state)])))).await;
     assert_eq!(error(&answer), "invalid_request");
@@ -201,7 +201,7 @@ async fn s14_a_resource_that_is_not_ours_is_refused() {
 #[tokio::test]
 async fn what_is_no_form_is_not_read() {
     let bench = Bench::new().await;
-    register(&bench).await;
+    register_known(&bench).await;
     let mut request = form("/oauth/authorize", &web(&[]));
     request.headers_mut().insert("content-type", "application/json".parse().unwrap());
     assert_eq!(bench.public(request).await.status, StatusCode::BAD_REQUEST);
