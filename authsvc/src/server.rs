@@ -187,12 +187,13 @@ fn serve_connection(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use axum::{Router, extract::Extension, routing::get};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{TcpListener, TcpStream},
+        sync::Notify,
         time,
     };
     use tokio_util::sync::CancellationToken;
@@ -205,8 +206,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let slow = |Extension(Peer(peer)): Extension<Peer>| async move {
-            time::sleep(Duration::from_millis(200)).await;
+        let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let steps = (Arc::clone(&begun), Arc::clone(&release));
+        let slow = async move |Extension(Peer(peer)): Extension<Peer>| {
+            steps.0.notify_one();
+            steps.1.notified().await;
             peer.to_string()
         };
         let router = Router::new().route("/slow", get(slow));
@@ -215,13 +219,14 @@ mod tests {
         let mut idle = TcpStream::connect(address).await.unwrap();
         let mut busy = TcpStream::connect(address).await.unwrap();
         busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        time::sleep(Duration::from_millis(50)).await;
+        begun.notified().await;
         stop.cancel();
 
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+        release.notify_one();
         let mut answer = String::new();
         busy.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
-        assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
         time::timeout(Duration::from_secs(5), accepting).await.unwrap().unwrap();
         assert!(TcpStream::connect(address).await.is_err());
     }

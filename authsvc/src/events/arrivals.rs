@@ -17,4 +17,10 @@ impl Arrivals {
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.0.subscribe()
     }
+
+    /// How many have subscribed and not gone.
+    #[cfg(test)]
+    pub(crate) fn subscribers(&self) -> usize {
+        self.0.receiver_count()
+    }
 }

@@ -37,7 +37,9 @@ async fn a_reader_that_waits_is_answered_when_an_event_comes() {
     let waiting =
         async { tokio::time::timeout(Duration::from_secs(10), fixture.list("?wait=25")).await };
     let storing = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        while fixture.app.arrivals.subscribers() == 0 {
+            tokio::task::yield_now().await;
+        }
         fixture.store(1..=1).await;
     };
     let (listing, ()) = tokio::join!(waiting, storing);
