@@ -1,5 +1,11 @@
 //! What must not pass is refused clearly, costs nobody else anything, and never reaches the server.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use anyhow::{Context as _, Result};
 use attache_tests::{
     http,
@@ -8,6 +14,7 @@ use attache_tests::{
     stack::{Setup, Stack},
     upstream::{Upstream, mcp},
 };
+use hyper::body::{Body, Bytes, Frame};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -212,5 +219,45 @@ async fn a_foreign_page_cannot_use_an_endpoint_without_tokens() -> Result<()> {
     for origin in ["https://app.example", "http://localhost:6274", "http://127.0.0.1:1"] {
         assert_eq!(post(origin).await?.status(), 200, "{origin}");
     }
+    Ok(())
+}
+
+/// So many kibibytes of spaces, one after the other, in a body that does not say how long it is.
+struct Spaces(usize);
+
+impl Body for Spaces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = left;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; 1024])))))
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_turns_out_too_large_is_refused_in_json() -> Result<()> {
+    let gateway = Gateway::start().await?;
+    for kibibytes in [80, 2000] {
+        let answer = gateway.post(reqwest::Body::wrap(Spaces(kibibytes))).send().await?;
+        let (status, code, _) = refusal(answer).await?;
+        assert_eq!((status, code), (413, 413), "{kibibytes} KiB");
+    }
+    let origin = gateway.stack.public_url();
+    for path in ["/oauth/token", "/oauth/register"] {
+        let request = gateway.http.post(format!("{origin}{path}"));
+        let request = request.header("origin", "https://inspector.example");
+        let answer = request.body(reqwest::Body::wrap(Spaces(80))).send().await?;
+        assert_eq!(answer.status(), 413, "{path}");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(answer.headers().contains_key("access-control-allow-origin"), "{path}");
+        let body: Value = answer.json().await.context(path)?;
+        assert_eq!(body["error"], "invalid_request", "{body}");
+    }
+    assert!(gateway.server.take().is_empty(), "the server saw something");
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! The listener: connection hygiene, filters in their order, access log, Envoy's own refusals.
+//! The listener: connection hygiene, filters in their order, access log.
 
 use super::{
-    Error, clusters, plugin, routes,
+    Error, clusters, plugin, replies, routes,
     tree::{Tree, list, section},
 };
 use crate::config::Config;
@@ -17,8 +17,6 @@ const FORMATTER: &str = "envoy.extensions.formatter.req_without_query.v3.ReqWith
 /// Room above `max_body`, so that the filter refuses a body that is too large, not Envoy.
 const HEADROOM: u64 = 256 * 1024;
 const LEAST_WINDOW: u64 = 1024 * 1024;
-/// Response flags of a server that did not answer.
-const UNANSWERED: [&str; 9] = ["UF", "UH", "UO", "UC", "UR", "UT", "LR", "UPE", "DF"];
 
 /// The listener that clients reach.
 pub(super) fn listener(config: &Config) -> Result<Tree, Error> {
@@ -80,7 +78,7 @@ fn manager(config: &Config) -> Result<Tree, Error> {
         "request_timeout" => "60s",
         // Streams may be silent for as long as they like.
         "stream_idle_timeout" => "0s",
-        "local_reply_config" => section! { "mappers" => unanswered() },
+        "local_reply_config" => section! { "mappers" => replies::mappers() },
         "access_log" => list![access_log()],
     };
     Ok(Tree::typed(HCM, manager))
@@ -112,32 +110,6 @@ fn window(config: &Config) -> u64 {
         .unwrap_or(u64::MAX)
         .saturating_add(HEADROOM)
         .max(LEAST_WINDOW)
-}
-
-/// A server that does not answer is told in the words of the protocol, and without inner addresses.
-fn unanswered() -> Tree {
-    let no_answer = || section! { "response_flag_filter" => section! { "flags" => UNANSWERED.map(Tree::from).to_vec() } };
-    let path = section! { "safe_regex" => section! { "regex" => "/(oauth|\\.well-known)/.*" } };
-    let path = section! { "header_filter" => section! { "header" => section! { "name" => ":path", "string_match" => path } } };
-    let oauth = section! {
-        "error" => "temporarily_unavailable",
-        "error_description" => "the authorization server does not answer, try again in a few seconds",
-    };
-    let message = "the MCP server does not answer, try again in a few seconds";
-    let error = section! { "code" => "%RESPONSE_CODE%", "message" => message };
-    let rpc = section! { "jsonrpc" => "2.0", "error" => error };
-    let both = section! { "and_filter" => section! { "filters" => list![path, no_answer()] } };
-    list![mapper(both, oauth), mapper(no_answer(), rpc)]
-}
-
-fn mapper(filter: Tree, body: Tree) -> Tree {
-    let headers =
-        list![routes::header("cache-control", "no-store"), routes::header("retry-after", "5")];
-    section! {
-        "filter" => filter,
-        "headers_to_add" => headers,
-        "body_format_override" => section! { "json_format" => body, "content_type" => "application/json" },
-    }
 }
 
 /// One JSON object per request; neither tokens nor what stands in a query.

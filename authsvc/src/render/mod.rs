@@ -6,6 +6,7 @@
 mod clusters;
 mod listener;
 mod plugin;
+mod replies;
 mod routes;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,78 @@
+//! What Envoy itself answers, in the words of the protocol and without inner addresses.
+
+use super::{
+    routes,
+    tree::{Tree, list, section},
+};
+
+const EXPRESSION: &str = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
+/// Response flags of a server that did not answer; SI is a stream that stalled, on that side once the client's is known.
+const UNANSWERED: [&str; 10] = ["UF", "UH", "UO", "UC", "UR", "UT", "LR", "UPE", "DF", "SI"];
+/// More than a buffer takes. The status alone would also mean what the filter refuses, in its own words.
+const TOO_LARGE: &str = "response.code_details == 'request_payload_too_large'";
+/// A client that stalled, or dripped.
+const TOO_SLOW: &str = "response.code == 408 && response.code_details in ['stream_idle_timeout', 'request_overall_timeout']";
+
+/// An answer for authsvc's paths, and one for those of MCP servers.
+struct Words {
+    error: &'static str,
+    description: &'static str,
+    message: &'static str,
+}
+
+/// The first that fits is taken.
+pub(super) fn mappers() -> Tree {
+    let unanswered = || section! { "response_flag_filter" => section! { "flags" => UNANSWERED.map(Tree::from).to_vec() } };
+    let too_large = Words {
+        error: "invalid_request",
+        description: "the body is larger than 64 KiB",
+        message: "the body is larger than this gateway takes",
+    };
+    let too_slow = Words {
+        error: "invalid_request",
+        description: "the request took too long to come",
+        message: "the request took too long to come",
+    };
+    let no_answer = Words {
+        error: "temporarily_unavailable",
+        description: "the authorization server does not answer, try again in a few seconds",
+        message: "the MCP server does not answer, try again in a few seconds",
+    };
+    let fixed = || list![routes::header("cache-control", "no-store")];
+    let passing =
+        || list![routes::header("cache-control", "no-store"), routes::header("retry-after", "5")];
+    Tree::List(
+        [
+            both(|| expression(TOO_LARGE), &fixed, &too_large),
+            both(|| expression(TOO_SLOW), &fixed, &too_slow),
+            both(unanswered, &passing, &no_answer),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    )
+}
+
+fn both(filter: impl Fn() -> Tree, headers: &impl Fn() -> Tree, words: &Words) -> [Tree; 2] {
+    let path = section! { "safe_regex" => section! { "regex" => "/(oauth|\\.well-known)/.*" } };
+    let path = section! { "header_filter" => section! { "header" => section! { "name" => ":path", "string_match" => path } } };
+    let ours = section! { "and_filter" => section! { "filters" => list![path, filter()] } };
+    let oauth = section! { "error" => words.error, "error_description" => words.description };
+    let error = section! { "code" => "%RESPONSE_CODE%", "message" => words.message };
+    let rpc = section! { "jsonrpc" => "2.0", "error" => error };
+    [mapper(ours, headers(), oauth), mapper(filter(), headers(), rpc)]
+}
+
+fn expression(text: &str) -> Tree {
+    let typed = Tree::typed(EXPRESSION, section! { "expression" => text });
+    let filter = section! { "name" => "envoy.access_loggers.extension_filters.cel", "typed_config" => typed };
+    section! { "extension_filter" => filter }
+}
+
+fn mapper(filter: Tree, headers: Tree, body: Tree) -> Tree {
+    section! {
+        "filter" => filter,
+        "headers_to_add" => headers,
+        "body_format_override" => section! { "json_format" => body, "content_type" => "application/json" },
+    }
+}
