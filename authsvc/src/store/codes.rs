@@ -1,11 +1,18 @@
 //! Authorization codes: made once, taken once.
 
-use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{
+    FromRow, Row as _, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 use super::{
     Error, Store,
     grants::{self, NewGrant},
 };
+
+/// A statement to which values are being bound.
+type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// What a user granted to a client: the same from the code to the last refresh token.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -62,25 +69,20 @@ impl Store {
     pub async fn create_code(&self, digest: &[u8], code: &Code, now: i64) -> Result<(), Error> {
         let mut transaction = self.write().await?;
         let granted = &code.granted;
-        sqlx::query(
-            "INSERT INTO codes (id, client_id, redirect_uri, redirect_uri_sent, code_challenge, resources, scope,
-                                sub, email, user_groups, auth_time, expires_at)
+        let statement = sqlx::query(
+            "INSERT INTO codes (client_id, resources, scope, sub, email, user_groups, auth_time,
+                                id, redirect_uri, redirect_uri_sent, code_challenge, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(digest)
-        .bind(&granted.client_id)
-        .bind(&code.redirect_uri)
-        .bind(i64::from(code.redirect_uri_sent))
-        .bind(&code.code_challenge)
-        .bind(serde_json::to_string(&granted.resources).unwrap_or_default())
-        .bind(&granted.scope)
-        .bind(&granted.sub)
-        .bind(&granted.email)
-        .bind(serde_json::to_string(&granted.groups).unwrap_or_default())
-        .bind(granted.auth_time)
-        .bind(code.expires_at)
-        .execute(&mut *transaction)
-        .await?;
+        );
+        granted
+            .bind(statement)
+            .bind(digest)
+            .bind(&code.redirect_uri)
+            .bind(i64::from(code.redirect_uri_sent))
+            .bind(&code.code_challenge)
+            .bind(code.expires_at)
+            .execute(&mut *transaction)
+            .await?;
         grants::touch_client(&mut transaction, &granted.client_id, now).await?;
         transaction.commit().await?;
         Ok(())
@@ -139,6 +141,21 @@ async fn is_known(connection: &mut SqliteConnection, digest: &[u8]) -> Result<bo
         .fetch_optional(connection)
         .await?;
     Ok(known.is_some())
+}
+
+impl Granted {
+    /// Binds `client_id, resources, scope, sub, email, user_groups, auth_time`, in this order, to a statement to
+    /// which nothing is bound so far.
+    pub(super) fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q> {
+        statement
+            .bind(&self.client_id)
+            .bind(serde_json::to_string(&self.resources).unwrap_or_default())
+            .bind(&self.scope)
+            .bind(&self.sub)
+            .bind(&self.email)
+            .bind(serde_json::to_string(&self.groups).unwrap_or_default())
+            .bind(self.auth_time)
+    }
 }
 
 impl FromRow<'_, SqliteRow> for Granted {

@@ -135,24 +135,19 @@ pub(super) async fn begin(
     new: &NewGrant,
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO grants (id, code, client_id, resources, scope, sub, email, user_groups, auth_time,
-                             created_at, expires_at)
+    let statement = sqlx::query(
+        "INSERT INTO grants (client_id, resources, scope, sub, email, user_groups, auth_time,
+                             id, code, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(&new.id)
-    .bind(code)
-    .bind(&granted.client_id)
-    .bind(serde_json::to_string(&granted.resources).unwrap_or_default())
-    .bind(&granted.scope)
-    .bind(&granted.sub)
-    .bind(&granted.email)
-    .bind(serde_json::to_string(&granted.groups).unwrap_or_default())
-    .bind(granted.auth_time)
-    .bind(now)
-    .bind(new.expires_at)
-    .execute(&mut *connection)
-    .await?;
+    );
+    granted
+        .bind(statement)
+        .bind(&new.id)
+        .bind(code)
+        .bind(now)
+        .bind(new.expires_at)
+        .execute(&mut *connection)
+        .await?;
     insert(connection, &new.id, &new.refresh, new.refresh_expires_at).await
 }
 
