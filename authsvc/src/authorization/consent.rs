@@ -11,7 +11,8 @@ use super::{
     grant::{Grant, LoggedIn},
     interaction::{self, Open, with_cookie},
     parameters::Parameters,
-    parties, read_form, refuse,
+    parties, refuse,
+    submitted::Submitted,
 };
 use crate::{
     cookies::Cookie,
@@ -59,7 +60,7 @@ async fn show(
 ) -> Result<Response, Trouble> {
     let open = interaction::find(app, headers, parameters).await?;
     let Some(session) = sessions::current(app, headers).await? else { return Ok(to_login(&open)) };
-    let login = (session.login.clone(), open.freshness(&session));
+    let login = open.login(&session);
     match decide(app, open.kept.asked.clone(), Some(login)).await? {
         Grant::Asked(_) => Ok(to_login(&open)),
         Grant::LoggedIn(waiting) => page(app, &open, &session, &waiting).await,
@@ -75,22 +76,17 @@ async fn show(
 }
 
 async fn answer(app: &App, request: Request) -> Result<Response, Trouble> {
-    let headers = request.headers().clone();
-    if !csrf::is_same_origin(&app.config.public_url, &headers) {
-        return Err(Trouble::ForeignForm);
-    }
-    let parameters = read_form(request).await?;
-    let open = interaction::find(app, &headers, &parameters).await?;
-    let Some(session) = sessions::current(app, &headers).await? else { return Ok(to_login(&open)) };
-    let token = parameters.text("csrf", MAX_FIELD).ok().flatten().unwrap_or_default();
-    if !csrf::matches(token, &session.cookie, Form::Consent, &open.name) {
-        return Err(Trouble::ForeignForm);
-    }
+    let submitted = Submitted::read(app, request).await?;
+    let Some(session) = sessions::current(app, &submitted.headers).await? else {
+        return Ok(to_login(&submitted.open));
+    };
+    submitted.demand_token(&session.cookie, Form::Consent)?;
+    let Submitted { headers, parameters, open } = submitted;
     let Some(decision) = decision(&parameters) else { return Err(Trouble::Unreadable) };
     if decision == Decision::Switch {
         return switch(app, &headers, &open).await;
     }
-    let login = (session.login.clone(), open.freshness(&session));
+    let login = open.login(&session);
     let Grant::LoggedIn(waiting) = open.kept.asked.clone().logged_in(Some(login)) else {
         return Ok(to_login(&open));
     };

@@ -6,7 +6,11 @@ use axum::{
     response::Response,
 };
 
-use super::{grant::Freshness, parameters::Parameters, request::Asked};
+use super::{
+    grant::{Freshness, Login},
+    parameters::Parameters,
+    request::Asked,
+};
 use crate::{
     cookies::Cookie,
     pages::{self, error::Trouble},
@@ -64,14 +68,15 @@ impl Interaction {
 }
 
 impl Open {
-    /// Whether the login of `session` was made for this request.
+    /// The login of `session`, and whether it was made for this request.
     #[must_use]
-    pub fn freshness(&self, session: &Session) -> Freshness {
-        if self.kept.session.as_ref() == Some(&session.id) {
+    pub fn login(&self, session: &Session) -> (Login, Freshness) {
+        let freshness = if self.kept.session.as_ref() == Some(&session.id) {
             Freshness::ForThisRequest
         } else {
             Freshness::Earlier
-        }
+        };
+        (session.login.clone(), freshness)
     }
 
     /// Closes it: from here on there is exactly one answer.

@@ -15,7 +15,7 @@ use super::{
     grant::Grant,
     interaction::{self, Open, with_cookie},
     parameters::Parameters,
-    read_form,
+    submitted::Submitted,
 };
 use crate::{
     address::ClientAddress,
@@ -74,7 +74,7 @@ async fn show(
 ) -> Result<Response, Trouble> {
     let open = interaction::find(app, headers, parameters).await?;
     let session = sessions::current(app, headers).await?;
-    let login = session.map(|session| (session.login.clone(), open.freshness(&session)));
+    let login = session.map(|session| open.login(&session));
     match decide(app, open.kept.asked.clone(), login).await? {
         Grant::Asked(_) => page(app, &open, "", None).await,
         Grant::LoggedIn(_) | Grant::Consented(_) | Grant::Refused(_) => Ok(to_consent(&open)),
@@ -86,16 +86,9 @@ async fn log_in(
     ClientAddress(address): ClientAddress,
     request: Request,
 ) -> Result<Response, Trouble> {
-    let headers = request.headers().clone();
-    if !csrf::is_same_origin(&app.config.public_url, &headers) {
-        return Err(Trouble::ForeignForm);
-    }
-    let parameters = read_form(request).await?;
-    let open = interaction::find(app, &headers, &parameters).await?;
-    let token = parameters.text("csrf", MAX_FIELD).ok().flatten().unwrap_or_default();
-    if !csrf::matches(token, &open.browser, Form::Login, &open.name) {
-        return Err(Trouble::ForeignForm);
-    }
+    let submitted = Submitted::read(app, request).await?;
+    submitted.demand_token(&submitted.open.browser, Form::Login)?;
+    let Submitted { headers, parameters, open } = submitted;
     let Some(typed) = typed(&parameters) else { return Err(Trouble::Unreadable) };
     match attempt(app, &typed, address).await? {
         Attempt::Member(member) => welcome(app, &headers, &open, &member).await,

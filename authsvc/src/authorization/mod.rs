@@ -14,6 +14,7 @@ pub mod parameters;
 pub mod request;
 pub mod resource;
 pub mod scope;
+pub mod submitted;
 
 use axum::{
     body,
