@@ -125,6 +125,7 @@ fn event() -> Event {
         prompt: None,
         history: None,
         listed: Vec::new(),
+        task: None,
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
     }
 }
