@@ -1,7 +1,7 @@
 # Every command of this repository. `make` lists them; CI runs `check` and `test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wasm authsvc test e2e check bench fmt clean
+.PHONY: help run build wasm authsvc test e2e matrix check bench fmt clean
 MAKEFLAGS += --no-print-directory
 
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -36,6 +36,9 @@ e2e: ## run the end-to-end tests: real Envoy, real servers, real clients
 	@scripts/end-to-end.sh
 	@cargo build $(host) --lib --bins --tests
 	@INSTA_UPDATE=no cargo test --no-fail-fast $(host) --test '*'
+
+matrix: ## the end-to-end tests on every Envoy from 1.36 to 1.40
+	@scripts/matrix.sh
 
 check: ## format, lints on host and wasm32, documentation, dependencies, files
 	@scripts/lint.sh

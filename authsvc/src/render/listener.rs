@@ -1,7 +1,7 @@
 //! The listener: connection hygiene, filters in their order, access log.
 
 use super::{
-    Error, clusters, plugin, replies, routes,
+    Error, plugin, replies, routes,
     tree::{Tree, list, section},
 };
 use crate::config::Config;
@@ -26,9 +26,28 @@ pub(super) fn listener(config: &Config) -> Result<Tree, Error> {
         "address" => address(config.listen),
         // Bodies wait here while the filter looks at them.
         "per_connection_buffer_limit_bytes" => window(config),
-        "tcp_keepalive" => clusters::keepalive(),
+        "socket_options" => keepalive(),
         "filter_chains" => list![section! { "filters" => list![manager] }],
     })
+}
+
+/// Finds clients that vanished while a stream is silent, as `clusters::keepalive` does for servers. As socket
+/// options, which accepted connections inherit: listeners have `tcp_keepalive` only from Envoy 1.37.
+fn keepalive() -> Tree {
+    const SOCKET: u32 = 1;
+    const TCP: u32 = 6;
+    let option = |description: &str, level: u32, name: u32, value: u32| {
+        section! {
+            "description" => description, "level" => level, "name" => name, "int_value" => value,
+            "state" => "STATE_PREBIND",
+        }
+    };
+    list![
+        option("SO_KEEPALIVE", SOCKET, 9, 1),
+        option("TCP_KEEPIDLE, seconds", TCP, 4, 60),
+        option("TCP_KEEPINTVL, seconds", TCP, 5, 15),
+        option("TCP_KEEPCNT", TCP, 6, 4),
+    ]
 }
 
 /// `cors`, the filter, `buffer`, `router`, in this order: a refusal gets its CORS headers on the way back.
