@@ -101,6 +101,21 @@ async fn a_caller_cannot_bring_the_servers_credentials() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_server_cannot_take_a_header_of_the_caller_for_one_of_ours() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let credentials = json!({"header": "x-api-key", "value": "ours"});
+    let open = json!({"name": "open", "url": server.url("/mcp"), "authentication": "none", "credentials": credentials});
+    let stack = Setup::new().server_with(open).start().await?;
+    let request = http::client().post(stack.url("open")).header("content-type", "application/json");
+    let request = request.header("x_api_key", "theirs").header("Mcp-Param-user_id", "7");
+    assert_eq!(request.body(PING).send().await?.status(), 200);
+    let seen = server.seen();
+    assert_eq!(seen[0].header("x_api_key"), None);
+    assert_eq!(seen[0].header("mcp-param-user_id"), Some("7"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_that_is_the_tokens_audience_may_be_given_it() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
     let audience = json!({"name": "audience", "url": server.url("/mcp"), "forward_token": true});

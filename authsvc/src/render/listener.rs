@@ -78,7 +78,9 @@ fn manager(config: &Config) -> Result<Tree, Error> {
         "initial_connection_window_size" => window(config).saturating_mul(4),
         "connection_keepalive" => section! { "interval" => "60s", "timeout" => "20s" },
     };
-    let common = section! { "headers_with_underscores_action" => "REJECT_REQUEST", "idle_timeout" => "3600s" };
+    // `Mcp-Param-*` may have underscores; the filter keeps every other such header from the servers.
+    let common =
+        section! { "headers_with_underscores_action" => "ALLOW", "idle_timeout" => "3600s" };
     // No address makes a client trusted; an empty list would mean every private one.
     let nobody = section! { "address_prefix" => "::", "prefix_len" => 128_u32 };
     let manager = section! {

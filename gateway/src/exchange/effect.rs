@@ -1,5 +1,7 @@
 //! What an exchange says to Envoy.
 
+use std::borrow::Cow;
+
 use attache_protocol::event::Event;
 
 use crate::refusal::Reply;
@@ -36,7 +38,7 @@ pub enum Effect {
 #[derive(Debug, Default, PartialEq)]
 pub struct Forward {
     /// Headers that go.
-    pub remove: Vec<&'static str>,
+    pub remove: Vec<Cow<'static, str>>,
     /// `content-length`, where it was declared and the body changed.
     pub length: Option<usize>,
     /// The new body; `None` when it stays as it is.

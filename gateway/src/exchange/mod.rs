@@ -13,7 +13,7 @@ mod input;
 mod shared;
 mod state;
 
-use std::{mem, rc::Rc};
+use std::{borrow::Cow, mem, rc::Rc};
 
 use attache_protocol::mcp::method::Method;
 
@@ -262,10 +262,12 @@ impl Exchange {
     /// The caller is the proof that the request may go on.
     fn forward(&mut self, known: &Known, asked: Asked, body: Option<Vec<u8>>, now_us: u64) -> Step {
         let present = |name: &str| known.headers.field(name) != Field::Absent;
-        let mut remove: Vec<_> = known.withheld.into_iter().collect();
+        let mut remove: Vec<Cow<'static, str>> =
+            known.withheld.map(Cow::Borrowed).into_iter().collect();
+        remove.extend(known.headers.confusable().map(|name| Cow::Owned(name.to_owned())));
         let reads = matches!(asked, Asked::One(Method::ToolsList | Method::ToolsCall));
         if reads && present("accept-encoding") {
-            remove.push("accept-encoding");
+            remove.push(Cow::Borrowed("accept-encoding"));
         }
         let declared = present("content-length");
         let length = body.as_ref().map(Vec::len).filter(|_| declared);

@@ -1,5 +1,7 @@
 //! Whole exchanges: what Envoy says, what Envoy is to do, and the events.
 
+use std::borrow::Cow;
+
 use attache_protocol::event::{Event, Fault, IntentSource, Outcome};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -81,7 +83,11 @@ fn refused(effect: Effect) -> (u16, Value) {
 
 fn forwarded(remove: &[&'static str], length: Option<usize>, body: Option<&str>) -> Effect {
     let body = body.map(|body| body.as_bytes().to_vec());
-    Effect::Forward(Forward { remove: remove.to_vec(), length, body })
+    Effect::Forward(Forward {
+        remove: remove.iter().copied().map(Cow::Borrowed).collect(),
+        length,
+        body,
+    })
 }
 
 #[test]
@@ -142,6 +148,13 @@ fn the_caller_s_token_stays_here_unless_it_is_forwarded() {
     let mut run = Run::new(configured("/endpoints/0/authentication", json!("optional")));
     run.headers(post(&[]));
     assert_eq!(run.body(LIST), forwarded(&["authorization"], None, None));
+}
+
+#[test]
+fn a_header_that_a_server_could_take_for_another_does_not_reach_it() {
+    let mut run = Run::new(configuration());
+    run.headers(post(&[("x_api_key", "theirs"), ("mcp-param-user_id", "7"), ("_", "")]));
+    assert_eq!(run.body(LIST), forwarded(&["authorization", "x_api_key", "_"], None, None));
 }
 
 #[test]

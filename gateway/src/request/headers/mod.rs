@@ -61,6 +61,13 @@ impl Headers {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
 
+    /// Names with an underscore: some servers take it for a hyphen, and then a caller could bring a header that is
+    /// ours to set. `Mcp-Param-*` mirrors names of arguments, which have underscores (2026-07-28).
+    pub fn confusable(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| name.contains('_') && !name.starts_with("mcp-param-"))
+    }
+
     /// `:status` of a response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
