@@ -19,7 +19,8 @@ use tower::ServiceExt as _;
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Embedded, Envoy, HostPort, Origin, Server, Service, Signing, User,
+        Authorization, Config, Embedded, Envoy, HostPort, HttpVersion, Origin, Server, Service,
+        Signing, User,
     },
     random::Random,
     routes,
@@ -179,6 +180,7 @@ pub(crate) fn server(name: &str) -> Server {
         caller_token: CallerToken::Removed,
         allowed_origins: Vec::new(),
         timeout: Duration::from_secs(300),
+        http: HttpVersion::Http1,
         analytics: Analytics {
             capture: Capture::Intent,
             arguments: vec![Argument::Intent],

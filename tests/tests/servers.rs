@@ -116,6 +116,26 @@ async fn a_server_cannot_take_a_header_of_the_caller_for_one_of_ours() -> Result
 }
 
 #[tokio::test]
+async fn a_server_may_speak_http_2() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let two = json!({"name": "two", "url": server.url("/mcp"), "http_version": "2"});
+    let stack = Setup::new().server_with(two).start().await?;
+    let url = stack.url("two");
+    let (_, tokens) = oauth::connect(&url).await?;
+    let session = Mcp::initialized(&url, &tokens.access).await?;
+    let tools = session.tools().await?;
+    assert!(tools[0]["inputSchema"]["properties"]["attache_intent"].is_object(), "{tools:?}");
+    let arguments = json!({"text": "x", "attache_intent": "to see it over HTTP/2"});
+    let answer = session.call("echo", arguments).await?;
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
+    let seen = server.seen();
+    assert!(seen.iter().all(|request| request.version == reqwest::Version::HTTP_2));
+    let call = seen.last().expect("a request").json();
+    assert_eq!(call["params"]["arguments"], json!({"text": "x"}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_that_is_the_tokens_audience_may_be_given_it() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
     let audience = json!({"name": "audience", "url": server.url("/mcp"), "forward_token": true});

@@ -74,6 +74,7 @@ pub(super) struct Server {
     pub(super) forward_token: Option<String>,
     pub(super) allowed_origins: Option<Vec<Option<String>>>,
     pub(super) timeout: Option<String>,
+    pub(super) http_version: Option<String>,
     pub(super) analytics: Option<ServerAnalytics>,
 }
 

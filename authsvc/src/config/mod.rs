@@ -240,8 +240,21 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// How long a response may take to begin; streams live as long as the server keeps them.
     pub timeout: Duration,
+    /// How Envoy speaks to it.
+    pub http: HttpVersion,
     /// What is captured.
     pub analytics: plugin::Analytics,
+}
+
+/// How Envoy speaks to a server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge (RFC 9113 section 3.3).
+    Http2,
+    /// What the server chooses with TLS (ALPN).
+    Negotiated,
 }
 
 /// A header that the server gets.

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use attache_protocol::plugin::{Argument, Authentication, CallerToken, Capture};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use super::{Authorization, Config, Loaded, Mistakes, Signing, WebhookTargets};
+use super::{Authorization, Config, HttpVersion, Loaded, Mistakes, Signing, WebhookTargets};
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
 
@@ -52,6 +52,7 @@ servers:
     url: http://10.0.0.9/
     authentication: none
     forward_token: ${FORWARD}
+    http_version: 2
     analytics: {capture: off}
 analytics:
   webhook: {url: http://127.0.0.1:9999/hook, secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=, allow_private: true}
@@ -118,6 +119,7 @@ fn the_least_authorization_and_server_have_every_default() {
     assert_eq!(server.scopes, ["mcp"]);
     assert_eq!(server.caller_token, CallerToken::Removed);
     assert_eq!(server.timeout, Duration::from_secs(300));
+    assert_eq!(server.http, HttpVersion::Http1);
     assert_eq!(server.analytics.capture, Capture::Intent);
     assert_eq!(server.analytics.arguments, [Argument::Intent]);
     assert!(config.webhook.is_none());
@@ -237,6 +239,8 @@ fn a_mistake_of_a_server_says_where_it_is_and_what_is_allowed() {
         server("credentials: {header: x-key, value: x}\n    forward_token: true"),
         server("allowed_origins: ['*']"),
         server("timeout: 300"),
+        server("http_version: 3"),
+        LEAST.replace("http://127.0.0.1:3001/mcp", "https://example.com/mcp\n    http_version: 2"),
         server("analytics: {capture: full}"),
         server("analytics: {capture: metadata, arguments: [intent]}"),
         format!("{LEAST}  - {{name: everything, url: http://127.0.0.1:3002/mcp, path: /x}}\n"),

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::Path};
 use url::Host;
 
 use super::tree::{Tree, list, section};
-use crate::config::{Config, HostPort, Server};
+use crate::config::{Config, HostPort, HttpVersion, Server};
 
 /// authsvc's public endpoints.
 pub(super) const AUTHSVC: &str = "authsvc";
@@ -49,11 +49,12 @@ fn server_cluster(server: &Server, ca: &Path) -> Tree {
     };
     let port = server.url.port_or_known_default().unwrap_or_default();
     let cluster = cluster(&of_server(server), &HostPort { host: host.clone(), port });
-    if server.url.scheme() == "https" {
-        let options = cluster.and("typed_extension_protocol_options", negotiated());
-        return options.and("transport_socket", tls(&host, ca));
+    let options = |options| cluster.and("typed_extension_protocol_options", options);
+    match server.http {
+        HttpVersion::Http1 => options(plain()),
+        HttpVersion::Http2 => options(prior_knowledge()),
+        HttpVersion::Negotiated => options(negotiated()).and("transport_socket", tls(&host, ca)),
     }
-    cluster.and("typed_extension_protocol_options", plain())
 }
 
 fn cluster(name: &str, address: &HostPort) -> Tree {
@@ -88,6 +89,15 @@ fn plain() -> Tree {
     let options = section! {
         "common_http_protocol_options" => section! { "idle_timeout" => IDLE_HTTP },
         "explicit_http_config" => section! { "http_protocol_options" => section! {} },
+    };
+    section! { HTTP_OPTIONS => Tree::typed(HTTP_OPTIONS, options) }
+}
+
+/// HTTP/2 without TLS.
+fn prior_knowledge() -> Tree {
+    let options = section! {
+        "common_http_protocol_options" => section! { "idle_timeout" => IDLE_HTTPS },
+        "explicit_http_config" => section! { "http2_protocol_options" => section! {} },
     };
     section! { HTTP_OPTIONS => Tree::typed(HTTP_OPTIONS, options) }
 }

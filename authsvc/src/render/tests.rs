@@ -30,6 +30,7 @@ servers:
     url: http://[fd00::9]:3001
     authentication: optional
     forward_token: true
+    http_version: 2
     allowed_origins: [https://app.example.com]
     analytics: {capture: metadata}
 "#;

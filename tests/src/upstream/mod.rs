@@ -1,4 +1,4 @@
-//! A scripted HTTP/1.1 server: answers what a test says, byte by byte, and records what reached it.
+//! A scripted server, HTTP/1.1 or HTTP/2 as it is spoken to: answers what a test says, byte by byte, and records what reached it.
 //!
 //! Stands in for MCP servers where a test needs an answer that no real server gives, and for webhook receivers.
 
@@ -11,8 +11,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use http_body_util::BodyExt as _;
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Request, Version, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 mod answer;
@@ -25,6 +28,8 @@ use crate::stack::eventually;
 /// One request, as it arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
+    /// Of HTTP.
+    pub version: Version,
     /// Method.
     pub method: String,
     /// Path and query.
@@ -82,9 +87,12 @@ impl Upstream {
                 drop(stream.set_nodelay(true));
                 let shared = Arc::clone(&shared);
                 let serve = service_fn(move |request| serve(Arc::clone(&shared), request));
-                let mut connection = http1::Builder::new();
-                connection.timer(TokioTimer::new()).header_read_timeout(None);
-                tokio::spawn(connection.serve_connection(TokioIo::new(stream), serve));
+                tokio::spawn(async move {
+                    let mut connection = auto::Builder::new(TokioExecutor::new());
+                    connection.http1().timer(TokioTimer::new()).header_read_timeout(None);
+                    // A connection that ends is what some tests are about.
+                    drop(connection.serve_connection(TokioIo::new(stream), serve).await);
+                });
             }
         });
         Ok(Self { address, seen, accepting })
@@ -150,6 +158,7 @@ where
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let headers = head.headers.iter();
     let seen = Seen {
+        version: head.version,
         method: head.method.to_string(),
         path: head.uri.to_string(),
         headers: headers

@@ -6,7 +6,7 @@ use attache_protocol::plugin::{Analytics, Argument, Authentication, CallerToken,
 use url::Url;
 
 use super::{
-    super::{Credentials, Origin, Server, document::Path, file},
+    super::{Credentials, HttpVersion, Origin, Server, document::Path, file},
     origin,
     report::{Checked, Report},
     units,
@@ -124,6 +124,7 @@ fn server_of(file: &file::Server, at: &Path, report: &mut Report<'_>) -> Checked
         SECOND * 300,
         SECOND..=SECOND * 3600,
     );
+    let http = http_version(file.http_version.as_deref(), url.as_ref().ok(), at, report);
     let analytics = analytics(file.analytics.as_ref(), &at.key("analytics"), report);
     Ok(Server {
         name: name?,
@@ -135,6 +136,7 @@ fn server_of(file: &file::Server, at: &Path, report: &mut Report<'_>) -> Checked
         caller_token: caller_token?,
         allowed_origins: allowed_origins?,
         timeout: timeout?,
+        http: http?,
         analytics: analytics?,
     })
 }
@@ -204,6 +206,27 @@ fn authentication(text: &str) -> Result<Authentication, String> {
         "none" => Ok(Authentication::None),
         _ => Err("must be required, optional or none".to_owned()),
     }
+}
+
+fn http_version(
+    text: Option<&str>,
+    url: Option<&Url>,
+    at: &Path,
+    report: &mut Report<'_>,
+) -> Checked<HttpVersion> {
+    let path = at.key("http_version");
+    if url.is_some_and(|url| url.scheme() == "https") {
+        if text.is_some() {
+            let reason = "is negotiated where the server's URL is https: leave it out";
+            return Err(report.wrong(&path, reason));
+        }
+        return Ok(HttpVersion::Negotiated);
+    }
+    report.optional(&path, text, HttpVersion::Http1, |text| match text {
+        "1.1" => Ok(HttpVersion::Http1),
+        "2" => Ok(HttpVersion::Http2),
+        _ => Err("must be 1.1 or 2".to_owned()),
+    })
 }
 
 /// A scope token (RFC 6749 section 3.3).
