@@ -1,9 +1,16 @@
 //! Random bits, from the host: WASI's `random_get`, which Envoy draws from BoringSSL.
 
-/// Sixty-four random bits; `None` when the host gives none.
-pub(crate) fn seed() -> Option<u64> {
-    let mut bytes = [0; 8];
-    fill(&mut bytes).then_some(u64::from_le_bytes(bytes))
+use attache_gateway::{exchange::Seed, request::token::MarkKey};
+
+/// What a worker draws once; `None` when the host gives no random bits.
+pub(crate) fn seed() -> Option<Seed> {
+    let event_ids = u64::from_le_bytes(draw()?);
+    Some(Seed { event_ids, mark_key: MarkKey::new(draw()?) })
+}
+
+fn draw<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    fill(&mut bytes).then_some(bytes)
 }
 
 #[cfg(target_arch = "wasm32")]

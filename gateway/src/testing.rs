@@ -11,7 +11,11 @@ use jwt_compact::{
 };
 use serde_json::{Value, json};
 
-use crate::{config::Gateway, exchange::Shared, request::headers::Headers};
+use crate::{
+    config::Gateway,
+    exchange::{Seed, Shared},
+    request::{headers::Headers, token::MarkKey},
+};
 
 /// Unix milliseconds of every test: 2026-11-21.
 pub(crate) const NOW_MS: u64 = 1_795_219_200_000;
@@ -67,9 +71,14 @@ pub(crate) fn gateway(configuration: Value) -> Rc<Gateway> {
     Rc::new(Gateway::compile(plugin).expect("it compiles"))
 }
 
+/// What is random elsewhere.
+pub(crate) const fn seed() -> Seed {
+    Seed { event_ids: 7, mark_key: MarkKey::new([7; 16]) }
+}
+
 /// A worker that has the keys of [`jwks`].
 pub(crate) fn shared(configuration: Value) -> Shared {
-    let mut shared = Shared::new(gateway(configuration), 7);
+    let mut shared = Shared::new(gateway(configuration), seed());
     let keys = jwks(&["k1"]).to_string();
     shared.trust.adopt(keys.as_bytes(), NOW_MS).expect("the keys can be used");
     shared

@@ -25,7 +25,7 @@ const PURE: [(&str, &[&str]); 2] = [
             "proptest",
             "serde",
             "serde_json",
-            "sha2",
+            "siphasher",
             "thiserror",
             "wasm-bindgen-test",
         ],

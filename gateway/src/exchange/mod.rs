@@ -21,7 +21,7 @@ use self::state::{Arrived, Known, State, Waiting};
 pub use self::{
     effect::{Effect, Forward, Over},
     input::Input,
-    shared::Shared,
+    shared::{Seed, Shared},
 };
 use crate::{
     config::Endpoint,

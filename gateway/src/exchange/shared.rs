@@ -2,7 +2,21 @@
 
 use std::rc::Rc;
 
-use crate::{config::Gateway, event_id::EventIds, request::token::Trust, response::lists::Lists};
+use crate::{
+    config::Gateway,
+    event_id::EventIds,
+    request::token::{MarkKey, Trust},
+    response::lists::Lists,
+};
+
+/// Random bits that a worker draws once.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// Keeps the events of workers apart.
+    pub event_ids: u64,
+    /// Keeps the memory of tokens from being guessed at.
+    pub mark_key: MarkKey,
+}
 
 /// What the exchanges of a worker share.
 #[derive(Debug)]
@@ -20,8 +34,9 @@ pub struct Shared {
 impl Shared {
     /// What a worker begins with.
     #[must_use]
-    pub fn new(gateway: Rc<Gateway>, seed: u64) -> Self {
-        let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone());
-        Self { gateway, trust, lists: Lists::default(), ids: EventIds::new(seed) }
+    pub fn new(gateway: Rc<Gateway>, seed: Seed) -> Self {
+        let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone(), seed.mark_key);
+        let ids = EventIds::new(seed.event_ids);
+        Self { gateway, trust, lists: Lists::default(), ids }
     }
 }

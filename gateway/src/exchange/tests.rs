@@ -12,7 +12,7 @@ use super::{Effect, Exchange, Forward, Input, Shared};
 use crate::{
     request::headers::Headers,
     testing::{
-        NOW_US, configuration, configured, gateway, headers, jwks, merge, post, shared, token,
+        NOW_US, configuration, configured, gateway, headers, jwks, merge, post, seed, shared, token,
     },
 };
 
@@ -285,7 +285,7 @@ fn an_empty_post_is_refused() {
 }
 
 fn keyless(configuration: Value) -> Run {
-    Run::with(Shared::new(gateway(configuration), 1))
+    Run::with(Shared::new(gateway(configuration), seed()))
 }
 
 fn keys_come(run: &mut Run) {

@@ -3,7 +3,7 @@
 //! The signature is checked once per token and worker; what depends on the endpoint or on the time is checked on
 //! every request.
 
-use std::{collections::BTreeMap, mem, rc::Rc};
+use std::rc::Rc;
 
 use attache_protocol::{
     bearer::{self, Authorization},
@@ -12,7 +12,6 @@ use attache_protocol::{
 };
 use jwt_compact::UntrustedToken;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
-use sha2::{Digest, Sha256};
 
 use crate::{
     config::Endpoint,
@@ -24,12 +23,15 @@ use crate::{
     request::headers::{Field, Headers},
 };
 
+mod verified;
+
+pub use verified::MarkKey;
+use verified::Verified;
+
 /// How far clocks may be apart, seconds.
 const LEEWAY: i64 = 60;
 /// A longer token is refused, bytes.
 const LONGEST: usize = 16 * 1024;
-/// Verified tokens that a worker remembers: at least this many, at most twice as many.
-const REMEMBERED: usize = 1024;
 
 /// Who calls: the proof that a request may go on.
 #[derive(Clone, Debug)]
@@ -84,8 +86,8 @@ impl Caller {
 impl Trust {
     /// Nothing is known yet but the issuer's name and where its keys are.
     #[must_use]
-    pub const fn new(issuer: String, jwks: Jwks) -> Self {
-        Self { issuer, keys: Keys::new(jwks), verified: Verified::new() }
+    pub const fn new(issuer: String, jwks: Jwks, key: MarkKey) -> Self {
+        Self { issuer, keys: Keys::new(jwks), verified: Verified::new(key) }
     }
 
     /// Takes the issuer's keys; with other keys than before, every token is checked again.
@@ -95,7 +97,7 @@ impl Trust {
     pub fn adopt(&mut self, text: &[u8], fetched_ms: u64) -> Result<Adopted, JwksError> {
         let adopted = self.keys.adopt(text, fetched_ms)?;
         if adopted == Adopted::Other {
-            self.verified = Verified::new();
+            self.verified.forget();
         }
         Ok(adopted)
     }
@@ -113,13 +115,13 @@ impl Trust {
             Ok(None) => return Verdict::Caller(Caller(None)),
             Err(refusal) => return Verdict::Refused(refusal),
         };
-        let digest = Sha256::digest(token.as_bytes()).into();
-        let identity = match self.verified.recall(&digest) {
+        let mark = self.verified.mark(token);
+        let identity = match self.verified.recall(mark) {
             Some(identity) => identity,
             None => match self.verify(token, patience, now_ms) {
                 Sight::Verified(identity) => {
                     let identity = Rc::new(identity);
-                    self.verified.remember(digest, Rc::clone(&identity));
+                    self.verified.remember(mark, Rc::clone(&identity));
                     identity
                 }
                 Sight::KeysNeeded => return Verdict::KeysNeeded,
@@ -289,35 +291,6 @@ impl Identity {
 
 fn seconds(ms: u64) -> i64 {
     i64::try_from(ms / 1000).unwrap_or(i64::MAX)
-}
-
-/// Tokens whose signature was good, by digest, in two generations: when the younger is full, the older is forgotten.
-#[derive(Debug)]
-struct Verified {
-    young: BTreeMap<[u8; 32], Rc<Identity>>,
-    old: BTreeMap<[u8; 32], Rc<Identity>>,
-}
-
-impl Verified {
-    const fn new() -> Self {
-        Self { young: BTreeMap::new(), old: BTreeMap::new() }
-    }
-
-    fn recall(&mut self, digest: &[u8; 32]) -> Option<Rc<Identity>> {
-        if let Some(identity) = self.young.get(digest) {
-            return Some(Rc::clone(identity));
-        }
-        let identity = self.old.remove(digest)?;
-        self.remember(*digest, Rc::clone(&identity));
-        Some(identity)
-    }
-
-    fn remember(&mut self, digest: [u8; 32], identity: Rc<Identity>) {
-        if self.young.len() >= REMEMBERED {
-            self.old = mem::take(&mut self.young);
-        }
-        self.young.insert(digest, identity);
-    }
 }
 
 #[cfg(test)]

@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{LONGEST, Patience, REMEMBERED, Trust, Verdict};
+use super::{LONGEST, Patience, Trust, Verdict};
 use crate::{
     config::Gateway,
     refusal::{Refusal, TokenFlaw},
     request::headers::Field,
     testing::{
         NOW, NOW_MS, configuration, configured, gateway, good_claims, good_header, jwk, jwks,
-        merge, signed, token, token_with, unsigned,
+        merge, seed, signed, token, token_with, unsigned,
     },
     vectors,
 };
 
 fn trusting(keys: &Value) -> Trust {
     let gateway = gateway(configuration());
-    let mut trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone());
+    let mut trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone(), seed().mark_key);
     trust.adopt(keys.to_string().as_bytes(), NOW_MS).expect("the keys can be used");
     trust
 }
@@ -334,22 +334,6 @@ fn a_remembered_token_outlives_the_keys_but_not_their_replacement() {
     assert_eq!(outcome(decide_at(&mut trust, &bearer, stale)), unknown, "its key was revoked");
 }
 
-#[test]
-fn the_memory_of_tokens_is_bounded() {
-    let mut trust = trusting(&jwks(&["k1"]));
-    for at in 0..REMEMBERED * 2 + 2 {
-        let digest = <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(at.to_le_bytes()));
-        let bearer = format!("Bearer {}", token());
-        if at == 0 {
-            assert!(outcome(decide_at(&mut trust, &bearer, NOW_MS)).is_ok());
-        }
-        let identity = trust.verified.young.values().next().or(trust.verified.old.values().next());
-        let identity = std::rc::Rc::clone(identity.expect("one is remembered"));
-        trust.verified.remember(digest, identity);
-        assert!(trust.verified.young.len() + trust.verified.old.len() <= 2 * REMEMBERED);
-    }
-}
-
 fn policy() -> Jwks {
     gateway(configuration()).jwks.clone()
 }
@@ -358,7 +342,7 @@ fn policy() -> Jwks {
 fn a_token_before_the_first_keys_waits_and_then_fails() {
     let gateway = gateway(configuration());
     let endpoint = gateway.endpoint(b"/mcp").expect("it is there");
-    let mut trust = Trust::new(gateway.issuer.clone(), policy());
+    let mut trust = Trust::new(gateway.issuer.clone(), policy(), seed().mark_key);
     let bearer = format!("Bearer {}", token());
     let field = Field::Once(bearer.as_bytes());
     let waits = trust.authorize(endpoint, field, Patience::Waits, NOW_MS);
