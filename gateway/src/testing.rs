@@ -158,8 +158,23 @@ pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
 }
 
 pub(crate) fn headers(pairs: &[(&str, &str)]) -> Headers {
-    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
-    Headers::new(pairs.iter().map(own).collect())
+    let pairs: Vec<_> =
+        pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    Headers::read(serialized(&pairs)).unwrap()
+}
+
+/// Headers as Envoy serializes them.
+pub(crate) fn serialized(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
+    let mut map = number(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        map.extend(number(name.len()));
+        map.extend(number(value.len()));
+    }
+    for (name, value) in pairs {
+        map.extend([*name, b"\0", *value, b"\0"].concat());
+    }
+    map
 }
 
 /// The headers of a POST with a good token, and more.

@@ -3,12 +3,31 @@
 use std::fmt;
 
 use attache_protocol::plugin::Limits;
+use thiserror::Error;
 
 use crate::{config::Endpoint, refusal::Refusal};
 
 /// Headers as Envoy gives them: names in lower case, values any bytes.
+///
+/// The serialized map stays as it came, one allocation for all of it; what is known of it is where each header is.
 #[derive(Clone, Default)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers {
+    map: Vec<u8>,
+    places: Vec<Place>,
+}
+
+/// Where a header is in the map: its name, one zero byte, its value.
+#[derive(Clone, Copy)]
+struct Place {
+    name: usize,
+    value: usize,
+    end: usize,
+}
+
+/// A serialized map is none.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("the headers that Envoy gave cannot be read")]
+pub struct Unreadable;
 
 /// A header that ought to occur once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,39 +52,72 @@ pub enum Verb {
 }
 
 impl Headers {
-    /// Takes the pairs as they are.
-    #[must_use]
-    pub const fn new(pairs: Vec<(String, Vec<u8>)>) -> Self {
-        Self(pairs)
+    /// Reads a map as Proxy-Wasm ABI 0.2.1 serializes it: how many pairs; of each, how long its name and its value
+    /// are; of each, its name and its value, with a zero byte after either. Numbers are 32 bits, little-endian.
+    ///
+    /// # Errors
+    /// When the lengths do not fit the bytes, or a name is not ASCII.
+    pub fn read(map: Vec<u8>) -> Result<Self, Unreadable> {
+        if map.is_empty() {
+            return Ok(Self::default());
+        }
+        let (count, rest) = map.split_first_chunk().ok_or(Unreadable)?;
+        let count = length(*count)?;
+        let sizes = count.checked_mul(8).and_then(|size| rest.get(..size)).ok_or(Unreadable)?;
+        let mut places = Vec::with_capacity(count);
+        let mut name = 4 + sizes.len();
+        for size in sizes.chunks_exact(8) {
+            let (of_name, of_value) = size.split_first_chunk().ok_or(Unreadable)?;
+            let of_value = of_value.first_chunk().ok_or(Unreadable)?;
+            let after = |start: usize, length| start.checked_add(length).ok_or(Unreadable);
+            let value = after(after(name, length(*of_name)?)?, 1)?;
+            let end = after(value, length(*of_value)?)?;
+            if !map.get(name..value).is_some_and(<[u8]>::is_ascii) || end >= map.len() {
+                return Err(Unreadable);
+            }
+            places.push(Place { name, value, end });
+            name = after(end, 1)?;
+        }
+        Ok(Self { map, places })
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.places.iter().filter_map(|place| {
+            let name = self.map.get(place.name..place.value)?.split_last()?.1;
+            Some((name, self.map.get(place.value..place.end)?))
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.pairs().filter_map(|(name, _)| std::str::from_utf8(name).ok())
     }
 
     /// A header that ought to occur once.
     #[must_use]
-    pub fn field(&self, name: &str) -> Field<'_> {
-        let mut values = self.0.iter().filter(|(key, _)| key == name);
+    pub fn field<'a>(&'a self, name: &str) -> Field<'a> {
+        let mut values = self.all(name);
         match (values.next(), values.next()) {
             (None, _) => Field::Absent,
-            (Some((_, value)), None) => Field::Once(value),
+            (Some(value), None) => Field::Once(value),
             (Some(_), Some(_)) => Field::Several,
         }
     }
 
     /// The first value of a header, for what nothing depends on.
     #[must_use]
-    pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    pub fn first<'a>(&'a self, name: &str) -> Option<&'a [u8]> {
+        self.all(name).next()
     }
 
     /// Every value of a header.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_slice())
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.pairs().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// Names with an underscore: some servers take it for a hyphen, and then a caller could bring a header that is
     /// ours to set. `Mcp-Param-*` mirrors names of arguments, which have underscores (2026-07-28).
     pub fn confusable(&self) -> impl Iterator<Item = &str> {
-        let names = self.0.iter().map(|(name, _)| name.as_str());
-        names.filter(|name| name.contains('_') && !name.starts_with("mcp-param-"))
+        self.names().filter(|name| name.contains('_') && !name.starts_with("mcp-param-"))
     }
 
     /// `:status` of a response.
@@ -75,10 +127,14 @@ impl Headers {
     }
 }
 
+fn length(bytes: [u8; 4]) -> Result<usize, Unreadable> {
+    usize::try_from(u32::from_le_bytes(bytes)).ok().ok_or(Unreadable)
+}
+
 impl fmt::Debug for Headers {
     /// Names only: values may be secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        formatter.debug_list().entries(self.names()).finish()
     }
 }
 

@@ -4,10 +4,10 @@ use serde_json::json;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Field, Headers, Verb, check_body, check_origin};
+use super::{Field, Headers, Unreadable, Verb, check_body, check_origin};
 use crate::{
     refusal::Refusal,
-    testing::{configuration, configured, gateway, headers, post},
+    testing::{configuration, configured, gateway, headers, post, serialized},
 };
 
 fn checked(headers: &Headers) -> Result<(), Refusal> {
@@ -93,4 +93,41 @@ fn a_header_that_occurs_twice_is_no_single_value() {
 #[test]
 fn values_are_not_shown() {
     assert_eq!(format!("{:?}", headers(&[("authorization", "secret")])), r#"["authorization"]"#);
+}
+
+#[test]
+fn a_serialized_map_is_read_in_place() {
+    let map = b"\x02\0\0\0\x05\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0:path\0/\0x\0\0".to_vec();
+    let headers = Headers::read(map).unwrap();
+    assert_eq!(headers.field(":path"), Field::Once(b"/"));
+    assert_eq!(headers.field("x"), Field::Once(b""));
+    assert_eq!(headers.field("pat"), Field::Absent);
+    assert_eq!(format!("{headers:?}"), r#"[":path", "x"]"#);
+    assert_eq!(Headers::read(Vec::new()).unwrap().first("x"), None);
+    assert_eq!(Headers::read(vec![0; 4]).unwrap().first("x"), None);
+}
+
+#[test]
+fn values_are_any_bytes_and_names_are_not() {
+    let map = serialized(&[(b"x", b"\0\xff\0"), (b"x", b"2")]);
+    let headers = Headers::read(map).unwrap();
+    let values: Vec<&[u8]> = headers.all("x").collect();
+    assert_eq!(values, [b"\0\xff\0".as_slice(), b"2"]);
+    assert_eq!(headers.field("x"), Field::Several);
+    assert_eq!(Headers::read(serialized(&[(b"\xff", b"1")])).unwrap_err(), Unreadable);
+}
+
+#[test]
+fn a_map_that_is_cut_or_lies_is_unreadable() {
+    let map = serialized(&[(b":path", b"/mcp"), (b"accept", b"text/html")]);
+    for length in 1..map.len() {
+        assert!(Headers::read(map[..length].to_vec()).is_err(), "{length}");
+    }
+    for place in 0..20 {
+        for value in [0x7f, 0x80, 0xff] {
+            let mut map = map.clone();
+            map[place] = value;
+            assert!(Headers::read(map).is_err(), "{place}: {value}");
+        }
+    }
 }
