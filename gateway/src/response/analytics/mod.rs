@@ -35,9 +35,9 @@ const PROMPT: usize = 8 * 1024;
 /// Characters of a history.
 const HISTORY: usize = 16 * 1024;
 /// Characters of a name, an identity, a header.
-const NAME: usize = 256;
+pub(super) const NAME: usize = 256;
 /// Names of a list.
-const LISTED: usize = 512;
+pub(super) const LISTED: usize = 512;
 /// -32601: the method does not exist.
 const METHOD_NOT_FOUND: i64 = -32601;
 
@@ -173,8 +173,7 @@ impl Record {
         let mut events: Vec<Event> =
             said.into_iter().map(|said| record.event(said, &verdict, ids, now_us)).collect();
         if let Some(event) = events.first_mut() {
-            let listed = seen.listed.iter().take(LISTED);
-            event.listed = listed.map(|name| text(name, NAME)).collect();
+            event.listed = seen.listed.to_vec();
             if let Some(task) = &seen.task {
                 event.task = Some(text(task, NAME));
             }

@@ -10,6 +10,7 @@ use attache_protocol::{
     plugin::Limits,
 };
 
+use super::analytics::{self, LISTED, NAME};
 use crate::config::Endpoint;
 
 /// Lists that a worker remembers.
@@ -49,9 +50,9 @@ struct WithId {
 pub struct Rewritten {
     /// The list with our arguments; `None` when it stays as it is.
     pub text: Option<Vec<u8>>,
-    /// Names of the tools, in order.
+    /// Names of the first tools, in order, as events tell them: bounded, and without what could break a log.
     pub names: Rc<[String]>,
-    /// Tools that own a property of a reserved name.
+    /// The same of tools that own a property of a reserved name.
     pub owners: Rc<[String]>,
 }
 
@@ -64,7 +65,7 @@ impl Lists {
         }
         let Listed { text: new, names, owners } =
             tools::inject(text, limits.max_depth, &endpoint.injected, &endpoint.exempt);
-        let rewritten = Rewritten { text: new, names: names.into(), owners: owners.into() };
+        let rewritten = Rewritten { text: new, names: told(&names), owners: told(&owners) };
         if let Some(kept) = Kept::new(endpoint, limits, text, &rewritten) {
             self.keep(kept);
         }
@@ -83,6 +84,11 @@ impl Lists {
         self.bytes += size;
         self.kept.push_back(kept);
     }
+}
+
+/// Names as the server wrote them, fit to be kept and to be shown: a stream may stay open for long with them.
+fn told(names: &[String]) -> Rc<[String]> {
+    names.iter().take(LISTED).map(|name| analytics::text(name, NAME)).collect()
 }
 
 impl Kept {

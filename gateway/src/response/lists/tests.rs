@@ -48,6 +48,22 @@ fn a_list_that_was_seen_is_rewritten_as_one_that_was_not() {
 }
 
 #[test]
+fn names_of_a_list_are_bounded_and_cannot_break_a_log() {
+    let gateway = gateway(configuration());
+    let owner = |name: &str| json!({"name": name, "inputSchema": {"type": "object", "properties": {"attache_intent": {}}}});
+    let forged = "a\n[critical] forged\u{1b}[2J";
+    let list =
+        |tools: &[serde_json::Value]| json!({"id": 1, "result": {"tools": tools}}).to_string();
+    let rewritten = fresh(&gateway, "/mcp", &list(&[owner(forged)]));
+    assert_eq!(*rewritten.owners, ["a [critical] forged[2J"]);
+    assert_eq!(rewritten.names, rewritten.owners);
+    let long = fresh(&gateway, "/mcp", &list(&[owner(&"x".repeat(7000))]));
+    assert_eq!(*long.owners, ["x".repeat(256)]);
+    let many: Vec<_> = (0..600).map(|n| json!({"name": n.to_string()})).collect();
+    assert_eq!(fresh(&gateway, "/mcp", &list(&many)).names.len(), 512);
+}
+
+#[test]
 fn what_only_resembles_a_list_that_was_seen_is_read_anew() {
     let gateway = gateway(configuration());
     for text in [
