@@ -9,8 +9,9 @@
 //! 5. [`refusal`]: every way to say no, in one table
 //!
 //! Beside it: [`keys`] (the issuer's signing keys, and when to ask again), [`outbox`] (events on their way out),
-//! [`event_id`] (their identities).
+//! [`event_id`] (their identities), [`budget`] (how much the exchanges hold in memory together).
 
+pub mod budget;
 pub mod config;
 pub mod event_id;
 pub mod exchange;

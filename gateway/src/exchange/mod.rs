@@ -228,7 +228,11 @@ impl Exchange {
             return self.refuse(refusal, None);
         }
         let withheld = shared.trust.withholds(&self.endpoint, &headers).then_some("authorization");
-        let known = Known { headers, caller, withheld };
+        let mut share = shared.budget.share();
+        if !share.holds(headers.size()) {
+            return self.refuse(Refusal::Busy, None);
+        }
+        let known = Known { headers, caller, withheld, _share: share };
         match (verb, arrived) {
             (Verb::Post, Arrived::Part) => (State::ReadingBody(known), Effect::Hold),
             (Verb::Post, Arrived::All(0)) => self.read(&known, &[], shared, now_us),
@@ -283,7 +287,7 @@ impl Exchange {
             record.answered(status);
         }
         let rules = Rules { endpoint: &self.endpoint, limits: &shared.gateway.limits };
-        let (flow, head) = Flow::begin(asked, status, headers, rules);
+        let (flow, head) = Flow::begin(asked, status, headers, rules, shared.budget.share());
         let effect = match head {
             Head::LengthOpen if !end => Effect::OpenLength,
             Head::LengthOpen | Head::Unchanged => Effect::Continue,

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
+    budget::Budget,
     config::Gateway,
     event_id::EventIds,
     request::token::{MarkKey, Trust},
@@ -29,6 +30,8 @@ pub struct Shared {
     pub lists: Lists,
     /// Identities of events.
     pub ids: EventIds,
+    /// What they may hold.
+    pub budget: Budget,
 }
 
 impl Shared {
@@ -37,6 +40,6 @@ impl Shared {
     pub fn new(gateway: Rc<Gateway>, seed: Seed) -> Self {
         let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone(), seed.mark_key);
         let ids = EventIds::new(seed.event_ids);
-        Self { gateway, trust, lists: Lists::default(), ids }
+        Self { gateway, trust, lists: Lists::default(), ids, budget: Budget::default() }
     }
 }

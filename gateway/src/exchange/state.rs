@@ -1,6 +1,7 @@
 //! How far an exchange has come.
 
 use crate::{
+    budget::Share,
     request::{
         headers::{Headers, Verb},
         token::Caller,
@@ -39,6 +40,8 @@ pub(super) struct Known {
     pub(super) caller: Caller,
     /// A header that the server does not get.
     pub(super) withheld: Option<&'static str>,
+    /// For the headers, while the body comes.
+    pub(super) _share: Share,
 }
 
 /// What came of a request body so far; Envoy holds it.

@@ -10,6 +10,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{Effect, Exchange, Forward, Input, Shared};
 use crate::{
+    budget::Budget,
     request::headers::Headers,
     testing::{
         NOW_US, configuration, configured, gateway, headers, jwks, merge, post, seed, shared, token,
@@ -579,6 +580,23 @@ fn initialize_tells_who_the_client_is() {
     let client = event.client.expect("a client");
     assert_eq!((client.name.as_str(), client.version.as_deref()), ("Test ", Some("1")));
     assert_eq!(event.protocol_version.as_deref(), Some("2025-06-18"));
+}
+
+#[test]
+fn headers_that_wait_for_a_body_are_bounded_together() {
+    let mut first = Run::new(configuration());
+    let room = post(&[]).size();
+    first.shared.budget = Budget::of(room + room / 2);
+    let mut shared = Shared::new(first.shared.gateway.clone(), 1);
+    shared.trust.adopt(jwks(&["k1"]).to_string().as_bytes(), NOW_US / 1000).expect("they are good");
+    shared.budget = first.shared.budget.clone();
+    let mut second = Run::with(shared);
+    assert_eq!(first.headers(post(&[])), Effect::Hold);
+    let Effect::Refuse(reply) = second.headers(post(&[])) else { panic!("there is no room") };
+    assert_eq!(reply.status, 503);
+    assert!(matches!(first.body(CALL), Effect::Forward(_)));
+    let mut third = Run::with(second.shared);
+    assert_eq!(third.headers(post(&[])), Effect::Hold, "the first needs it no more");
 }
 
 #[test]

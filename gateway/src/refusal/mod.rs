@@ -66,6 +66,9 @@ pub enum Refusal {
     /// The issuer's keys are not known yet.
     #[error("the keys of the token issuer are not available yet")]
     NoKeys,
+    /// Everything that a worker may hold is held already.
+    #[error("too many requests are under way at this gateway, try again in a few seconds")]
+    Busy,
     /// We failed.
     #[error("the gateway failed on this request")]
     Failure,
@@ -156,6 +159,7 @@ impl Refusal {
             Self::NoVersion => (400, INVALID_PARAMS, Invalid, Fault::Client),
             Self::UnknownVersion => (400, UNSUPPORTED_VERSION, Invalid, Fault::Client),
             Self::NoKeys => (503, 503, Unauthenticated, Fault::Gateway),
+            Self::Busy => (503, 503, Invalid, Fault::Gateway),
             Self::Failure => (500, 500, Invalid, Fault::Gateway),
         };
         Row { status, code, outcome, fault }
@@ -200,7 +204,7 @@ impl Refusal {
                 headers.push(("www-authenticate", endpoint.scope_challenge.clone()));
             }
             Self::Method => headers.push(("allow", "POST, GET, DELETE".to_owned())),
-            Self::NoKeys => headers.push(("retry-after", "1".to_owned())),
+            Self::NoKeys | Self::Busy => headers.push(("retry-after", "1".to_owned())),
             Self::ForeignOrigin
             | Self::BodyTooLarge(_)
             | Self::ContentEncoding

@@ -55,6 +55,7 @@ fn every_refusal_has_its_status_its_code_and_its_challenge() {
         (Refusal::NoVersion, 400, -32602, vec![]),
         (Refusal::UnknownVersion, 400, -32022, vec![]),
         (Refusal::NoKeys, 503, 503, vec![("retry-after", "1".to_owned())]),
+        (Refusal::Busy, 503, 503, vec![("retry-after", "1".to_owned())]),
         (Refusal::Failure, 500, 500, vec![]),
     ];
     for (refusal, status, code, headers) in cases {

@@ -92,6 +92,12 @@ impl Decoder {
         }
     }
 
+    /// Bytes of memory for what is held.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Ends the stream: what is held leaves as it is.
     pub fn end(&mut self, mut sink: impl FnMut(Piece<'_>)) {
         if !self.held.is_empty() {

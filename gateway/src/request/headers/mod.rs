@@ -120,6 +120,12 @@ impl Headers {
         self.names().filter(|name| name.contains('_') && !name.starts_with("mcp-param-"))
     }
 
+    /// Bytes that they take.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.map.len() + self.places.len() * size_of::<Place>()
+    }
+
     /// `:status` of a response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {

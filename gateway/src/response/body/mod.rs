@@ -4,17 +4,21 @@
 //! rewritten event by event as it flows. Other answers are watched, if anybody wants to know how they ended, and
 //! never held. What is compressed, or not for us, is not touched.
 
-use std::rc::Rc;
+mod hold;
+
+use std::{mem, rc::Rc};
 
 use attache_protocol::{
-    json::{self, Ended, Watch},
+    json::{Ended, Watch},
     mcp::method::Method,
     plugin::{Capture, Limits},
     sse::{Decoder, Piece},
 };
 
+use self::hold::{Held, Hold};
 use super::lists::{Lists, Rewritten};
 use crate::{
+    budget::Share,
     config::Endpoint,
     request::{
         headers::{Field, Headers, is_identity, is_media_type, read_length},
@@ -26,9 +30,6 @@ use crate::{
 const WATCHED_EVENT: usize = 1 << 20;
 /// The method whose answer is a stream without an end (2026-07-28).
 const LISTEN: &str = "subscriptions/listen";
-/// How often a held text of unknown length is tried before its end.
-const TRIES: u8 = 8;
-
 /// What the request was, as far as its answer depends on it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asked {
@@ -86,6 +87,8 @@ pub struct Seen {
 pub struct Flow {
     way: Way,
     seen: Seen,
+    /// For what the way holds.
+    share: Share,
 }
 
 #[derive(Debug)]
@@ -100,13 +103,6 @@ enum Way {
     Watch(Watch),
     /// Events, watched as they flow.
     WatchEvents(Decoder),
-}
-
-#[derive(Debug)]
-struct Hold {
-    text: Vec<u8>,
-    declared: Option<u64>,
-    tries: u8,
 }
 
 /// What is done to the response headers.
@@ -130,13 +126,19 @@ pub struct Rules<'a> {
 impl Flow {
     /// Decides from the headers of an answer.
     #[must_use]
-    pub fn begin(asked: Asked, status: u16, headers: &Headers, rules: Rules<'_>) -> (Self, Head) {
+    pub fn begin(
+        asked: Asked,
+        status: u16,
+        headers: &Headers,
+        rules: Rules<'_>,
+        share: Share,
+    ) -> (Self, Head) {
         let way = way(asked, status, headers, rules);
         let head = match way {
             Way::HoldList(_) | Way::ListEvents(_) => Head::LengthOpen,
             Way::Untouched | Way::Watch(_) | Way::WatchEvents(_) => Head::Unchanged,
         };
-        (Self { way, seen: Seen::default() }, head)
+        (Self { way, seen: Seen::default(), share }, head)
     }
 
     /// Whether the bytes are looked at: if not, they need not be copied out of the host.
@@ -147,6 +149,33 @@ impl Flow {
 
     /// Takes the next bytes; `Some` is what leaves in their place.
     pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        end: bool,
+        rules: Rules<'_>,
+        lists: &mut Lists,
+    ) -> Option<Vec<u8>> {
+        let out = self.take(bytes, end, rules, lists);
+        if self.share.holds(self.way.held()) { out } else { self.let_go(out) }
+    }
+
+    /// There is no room: what is held leaves as it is, and so does what follows.
+    fn let_go(&mut self, out: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        match mem::replace(&mut self.way, Way::Untouched) {
+            Way::Untouched | Way::Watch(_) | Way::WatchEvents(_) => out,
+            Way::HoldList(hold) => Some([out.unwrap_or_default(), hold.into_text()].concat()),
+            Way::ListEvents(mut decoder) => {
+                let mut out = out.unwrap_or_default();
+                decoder.end(|piece| match piece {
+                    Piece::Raw(raw) => out.extend_from_slice(raw),
+                    Piece::Event(event) => out.extend_from_slice(event.raw()),
+                });
+                Some(out)
+            }
+        }
+    }
+
+    fn take(
         &mut self,
         bytes: &[u8],
         end: bool,
@@ -189,7 +218,7 @@ impl Flow {
     /// Whether bytes are held that could not leave if the body ended now, without another chunk.
     #[must_use]
     pub const fn holds(&self) -> bool {
-        matches!(&self.way, Way::HoldList(hold) if !hold.text.is_empty())
+        matches!(&self.way, Way::HoldList(hold) if !hold.is_empty())
     }
 
     /// What was learned, after the last chunk.
@@ -222,7 +251,7 @@ fn way(asked: Asked, status: u16, headers: &Headers, rules: Rules<'_>) -> Way {
     if is_media_type(media_type, "application/json") {
         let small = declared.is_none_or(|declared| declared <= rules.limits.max_list as u64);
         if lists && small {
-            return Way::HoldList(Hold { text: Vec::new(), declared, tries: 0 });
+            return Way::HoldList(Hold::new(declared));
         }
         if watches {
             return Way::Watch(Watch::default());
@@ -238,43 +267,14 @@ fn way(asked: Asked, status: u16, headers: &Headers, rules: Rules<'_>) -> Way {
     Way::Untouched
 }
 
-enum Held {
-    /// Nothing leaves yet.
-    Back,
-    /// This is more than is held: it leaves, and so does what follows.
-    Unchanged(Vec<u8>),
-    /// This is all.
-    Complete(Vec<u8>),
-}
-
-impl Hold {
-    fn take(&mut self, bytes: &[u8], end: bool, rules: Rules<'_>) -> Held {
-        if self.text.is_empty() {
-            // A declared length is at most `max_list`, or nothing is held.
-            let declared = self.declared.and_then(|declared| usize::try_from(declared).ok());
-            self.text.reserve_exact(declared.unwrap_or_default());
+impl Way {
+    /// Bytes that are held.
+    const fn held(&self) -> usize {
+        match self {
+            Self::Untouched | Self::Watch(_) => 0,
+            Self::HoldList(hold) => hold.held(),
+            Self::ListEvents(decoder) | Self::WatchEvents(decoder) => decoder.held(),
         }
-        self.text.extend_from_slice(bytes);
-        if self.text.len() > rules.limits.max_list {
-            return Held::Unchanged(std::mem::take(&mut self.text));
-        }
-        if !end && !self.is_complete(rules.limits.max_depth) {
-            return Held::Back;
-        }
-        Held::Complete(std::mem::take(&mut self.text))
-    }
-
-    /// Whether the text is all there, although its end was not announced yet. It matters where trailers follow:
-    /// nothing can leave after the last chunk.
-    fn is_complete(&mut self, depth: usize) -> bool {
-        if let Some(declared) = self.declared {
-            return self.text.len() as u64 >= declared;
-        }
-        if self.tries >= TRIES || !self.text.trim_ascii_end().ends_with(b"}") {
-            return false;
-        }
-        self.tries += 1;
-        json::parse(&self.text, depth).is_ok()
     }
 }
 

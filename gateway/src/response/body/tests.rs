@@ -10,6 +10,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::super::lists::Lists;
 use super::{Answer, Asked, Flow, Head, Rules, Seen};
 use crate::{
+    budget::{Budget, Share},
     config::Gateway,
     testing::{configuration, configured, gateway, headers},
 };
@@ -21,6 +22,10 @@ const EVENTS: &str = "text/event-stream";
 
 fn tools() -> String {
     r#"{ "jsonrpc":"2.0","id":-9007199254740993,"result":{"tools":[{"name":"a","inputSchema":{"type":"object","properties":{"q":{"type":"number","maximum":1.0}}}},{"name":"b"},{"name":"c","inputSchema":{"type":"object"}},{"name":"raw","inputSchema":{"type":"object"}},{"name":"mine","inputSchema":{"type":"object","properties":{"attache_intent":{}}}}],"nextCursor":""}}"#.to_owned()
+}
+
+fn room() -> Share {
+    Budget::default().share()
 }
 
 fn rules(gateway: &Gateway) -> Rules<'_> {
@@ -37,7 +42,7 @@ fn flow_with(
     pieces: &[&[u8]],
 ) -> (Head, Vec<u8>, Seen) {
     let rules = rules(gateway);
-    let (mut flow, head) = Flow::begin(asked, status, &headers(pairs), rules);
+    let (mut flow, head) = Flow::begin(asked, status, &headers(pairs), rules, room());
     let mut out = Vec::new();
     let mut lists = Lists::default();
     for (at, piece) in pieces.iter().enumerate() {
@@ -98,7 +103,7 @@ fn a_list_leaves_as_soon_as_it_is_complete() {
     for pairs in
         [vec![("content-type", JSON)], vec![("content-type", JSON), ("content-length", &length)]]
     {
-        let (mut flow, _) = Flow::begin(LIST, 200, &headers(&pairs), rules(&gateway));
+        let (mut flow, _) = Flow::begin(LIST, 200, &headers(&pairs), rules(&gateway), room());
         let (one, two) = text.as_bytes().split_at(50);
         assert_eq!(flow.feed(one, false, rules(&gateway), &mut Lists::default()), Some(Vec::new()));
         assert!(flow.holds());
@@ -210,7 +215,7 @@ fn flow_of_bytes(pieces: &[&[u8]]) -> (Head, Vec<u8>, Seen) {
 fn an_event_leaves_when_it_is_complete() {
     let gateway = gateway(configuration());
     let (mut flow, head) =
-        Flow::begin(LIST, 200, &headers(&[("content-type", EVENTS)]), rules(&gateway));
+        Flow::begin(LIST, 200, &headers(&[("content-type", EVENTS)]), rules(&gateway), room());
     assert_eq!(head, Head::LengthOpen);
     let mut feed = |bytes: &[u8]| {
         flow.feed(bytes, false, rules(&gateway), &mut Lists::default()).expect("replaced")
@@ -279,12 +284,44 @@ fn other_answers_are_watched_and_not_touched() {
 fn nothing_is_copied_where_nobody_looks() {
     let gateway = gateway(configured("/endpoints/0/analytics/capture", json!("off")));
     let json = headers(&[("content-type", JSON)]);
-    assert!(!Flow::begin(CALL, 200, &json, rules(&gateway)).0.reads());
+    assert!(!Flow::begin(CALL, 200, &json, rules(&gateway), room()).0.reads());
     for asked in [Asked::Other, Asked::Listen] {
-        let (flow, _) = Flow::begin(asked, 200, &json, rules(&gateway));
+        let (flow, _) = Flow::begin(asked, 200, &json, rules(&gateway), room());
         assert!(!flow.reads());
     }
-    assert!(Flow::begin(LIST, 200, &json, rules(&gateway)).0.reads(), "it is rewritten");
+    assert!(Flow::begin(LIST, 200, &json, rules(&gateway), room()).0.reads(), "it is rewritten");
+}
+
+#[test]
+fn what_finds_no_room_leaves_as_it_came() {
+    let gateway = gateway(configuration());
+    let texts = [
+        (LIST, JSON, tools()),
+        (LIST, EVENTS, stream(&tools())),
+        (CALL, EVENTS, stream(r#"{"id":1,"result":{"content":[]}}"#)),
+    ];
+    for (asked, media_type, text) in texts {
+        let (one, two) = text.as_bytes().split_at(30);
+        let budget = Budget::of(4);
+        let headers = headers(&[("content-type", media_type)]);
+        let (mut flow, _) = Flow::begin(asked, 200, &headers, rules(&gateway), budget.share());
+        let mut lists = Lists::default();
+        let first = flow.feed(one, false, rules(&gateway), &mut lists);
+        assert_eq!(first.unwrap_or(one.to_vec()), one, "{media_type}");
+        assert!(!flow.reads() && !flow.holds());
+        assert_eq!(flow.feed(two, true, rules(&gateway), &mut lists), None);
+        assert!(budget.share().holds(4), "it holds nothing any more");
+    }
+}
+
+#[test]
+fn a_length_that_is_only_declared_takes_no_room() {
+    let gateway = gateway(configured("/limits/max_list", json!(8 << 20)));
+    let budget = Budget::of(1 << 20);
+    let declared = headers(&[("content-type", JSON), ("content-length", "8388608")]);
+    let (mut flow, _) = Flow::begin(LIST, 200, &declared, rules(&gateway), budget.share());
+    assert_eq!(flow.feed(b"{", false, rules(&gateway), &mut Lists::default()), Some(Vec::new()));
+    assert!(budget.share().holds(512 << 10));
 }
 
 #[cfg(not(target_arch = "wasm32"))]
