@@ -60,11 +60,13 @@ pub fn check(uri: &str, private: &[String]) -> Result<(), BadRedirectUri> {
         return Ok(());
     }
     let Some((scheme, rest)) = uri.split_once("://") else { return Err(BadRedirectUri::Scheme) };
-    if rest.split(['/', '?']).next().is_some_and(|authority| authority.contains(['@', '%'])) {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains(['@', '%']) {
         return Err(BadRedirectUri::UserInfo);
     }
     match scheme {
-        "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(()),
+        // Of `https:///example.com` the parser, as browsers do, takes the path for the authority.
+        "https" if !authority.is_empty() => Ok(()),
         "http" if Loopback::parse(uri).is_some() => Ok(()),
         "https" => Err(BadRedirectUri::Malformed),
         "http" => Err(BadRedirectUri::PlainHttp),
@@ -180,6 +182,9 @@ mod tests {
             ("https://example.com\\@evil.example/", BadRedirectUri::Malformed),
             ("https://b\u{fc}cher.example/cb", BadRedirectUri::Malformed),
             ("https:example.com/cb", BadRedirectUri::Scheme),
+            ("https:///example.com/cb", BadRedirectUri::Malformed),
+            ("https:///user@example.com/cb", BadRedirectUri::Malformed),
+            ("https://?x", BadRedirectUri::Malformed),
             ("HTTPS://example.com/cb", BadRedirectUri::Scheme),
             ("/callback", BadRedirectUri::Malformed),
             ("", BadRedirectUri::Malformed),
