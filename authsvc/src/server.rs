@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Connections of one listener at a time; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 1024;
+pub(crate) const MAX_CONNECTIONS: usize = 1024;
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests and background work may go on after the signal to stop.

@@ -12,11 +12,15 @@ use attache_protocol::secret::Secret;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use tokio::{sync::Semaphore, task, time};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task, time,
+};
 
 use crate::{
     authorization::grant::Login,
     config::{Authorization, Config, User},
+    server::MAX_CONNECTIONS,
 };
 
 /// Longest password that is looked at, bytes: hashing reads all of it.
@@ -25,6 +29,9 @@ pub const MAX_PASSWORD: usize = 1024;
 pub const MAX_EMAIL: usize = 254;
 /// Passwords checked at the same time: each takes tens of MiB and a core for tens of milliseconds.
 const CONCURRENT: usize = 2;
+/// Attempts under way, with those that pause or wait for their turn: each keeps one of the few connections busy, and
+/// together they must leave most of them to others.
+const UNDER_WAY: usize = MAX_CONNECTIONS / 4;
 /// How long an attempt waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Checked when no user is configured, so that this, too, takes its time. Of no known password.
@@ -39,7 +46,14 @@ pub struct Member<'a> {
 
 /// The gate to password checks, which are expensive on purpose.
 #[derive(Debug)]
-pub struct Passwords(Semaphore);
+pub struct Passwords {
+    places: Semaphore,
+    turns: Semaphore,
+}
+
+/// A place among the attempts that are under way.
+#[derive(Debug)]
+pub struct Place<'a>(#[expect(dead_code, reason = "it is held")] SemaphorePermit<'a>);
 
 /// Too many passwords are being checked.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -86,11 +100,19 @@ impl Member<'_> {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self(Semaphore::new(CONCURRENT))
+        Self { places: Semaphore::new(UNDER_WAY), turns: Semaphore::new(CONCURRENT) }
     }
 }
 
 impl Passwords {
+    /// Begins an attempt.
+    ///
+    /// # Errors
+    /// [`Overloaded`] when there are too many.
+    pub fn begin(&self) -> Result<Place<'_>, Overloaded> {
+        self.places.try_acquire().map(Place).map_err(|_full| Overloaded)
+    }
+
     /// The member whose address and password these are. Without such a member another hash of the configuration
     /// is computed and its result thrown away: the answer takes the same time.
     ///
@@ -98,6 +120,7 @@ impl Passwords {
     /// [`Overloaded`] when its turn does not come.
     pub async fn check<'a>(
         &self,
+        _place: Place<'_>,
         config: &'a Config,
         email: &str,
         password: Secret,
@@ -107,7 +130,7 @@ impl Passwords {
             || Secret::new(NOBODY.to_owned()),
             |member| member.user.password_hash.clone(),
         );
-        let Ok(Ok(_turn)) = time::timeout(PATIENCE, self.0.acquire()).await else {
+        let Ok(Ok(_turn)) = time::timeout(PATIENCE, self.turns.acquire()).await else {
             return Err(Overloaded);
         };
         let verified =
@@ -133,7 +156,7 @@ fn members(config: &Config) -> impl Iterator<Item = Member<'_>> {
 mod tests {
     use argon2::{Argon2, Params, PasswordVerifier as _, password_hash::phc::PasswordHash};
 
-    use super::{NOBODY, by_email, by_sub};
+    use super::{NOBODY, Passwords, UNDER_WAY, by_email, by_sub};
     use crate::{
         config::Origin,
         testing::{EMAIL, config},
@@ -145,6 +168,15 @@ mod tests {
         let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         assert_eq!(cost(&params), cost(&Params::default()));
         assert!(Argon2::default().verify_password(b"", NOBODY).is_err());
+    }
+
+    #[test]
+    fn s46_attempts_that_wait_do_not_take_every_connection() {
+        let passwords = Passwords::default();
+        let mut places: Vec<_> = (0..UNDER_WAY).map(|_| passwords.begin().unwrap()).collect();
+        assert!(passwords.begin().is_err());
+        drop(places.pop());
+        assert!(passwords.begin().is_ok());
     }
 
     #[test]

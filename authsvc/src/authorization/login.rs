@@ -100,13 +100,15 @@ async fn log_in(
 }
 
 async fn attempt<'a>(app: &'a App, typed: &Typed, address: IpAddr) -> Result<Attempt<'a>, Trouble> {
+    let place = app.passwords.begin()?;
     let now_ms = i64::try_from(app.clock.elapsed().as_millis()).unwrap_or(i64::MAX);
     let pause = match app.throttle.begin(&typed.email, address, now_ms) {
         Ok(pause) => pause,
         Err(many) => return Ok(Attempt::TooMany(many)),
     };
     time::sleep(pause).await;
-    let checked = app.passwords.check(&app.config, &typed.email, typed.password.clone()).await?;
+    let password = typed.password.clone();
+    let checked = app.passwords.check(place, &app.config, &typed.email, password).await?;
     let Some(member) = checked else {
         tracing::info!(%address, "a login failed");
         return Ok(Attempt::Wrong);
