@@ -1,5 +1,6 @@
-//! How many clients may be registered: per address, and in all. Generous, since some vendors register from a few
-//! addresses at every connection of every user.
+//! How much anyone may make us keep: clients, per address and in all, and requests for authorization, per address.
+//! Generous, since some vendors register from a few addresses at every connection of every user, and since a company
+//! may have one address.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use governor::{
-    Quota, RateLimiter,
+    NotUntil, Quota, RateLimiter,
     clock::Clock as _,
     middleware::NoOpMiddleware,
     state::{InMemoryState, NotKeyed, keyed::DashMapStateStore},
@@ -18,6 +19,8 @@ use crate::clock::Clock;
 
 /// One per second and address, 60 at once.
 const PER_ADDRESS: Quota = per_second(1, 60);
+/// Requests for authorization that wait for a person: five per second and address, 100 at once.
+const WAITING: Quota = per_second(5, 100);
 /// Two per second in all, 600 at once.
 const IN_ALL: Quota = per_second(2, 600);
 /// Addresses remembered before those are forgotten that would start afresh anyway.
@@ -28,10 +31,20 @@ type Middleware = NoOpMiddleware<Duration>;
 /// Registrations so far. In memory: a restart forgets them.
 #[derive(Debug)]
 pub struct Registrations {
-    per_address: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Ticks, Middleware>,
+    per_address: PerAddress,
     in_all: RateLimiter<NotKeyed, InMemoryState, Ticks, Middleware>,
     ticks: Ticks,
 }
+
+/// Requests for authorization so far that were kept until somebody answers them. In memory as well.
+#[derive(Debug)]
+pub struct Authorizations {
+    per_address: PerAddress,
+    ticks: Ticks,
+}
+
+#[derive(Debug)]
+struct PerAddress(RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Ticks, Middleware>);
 
 /// Our clock, as the limiter sees it.
 #[derive(Clone, Debug)]
@@ -51,7 +64,7 @@ impl Registrations {
     pub fn new(clock: Clock) -> Self {
         let ticks = Ticks(clock);
         Self {
-            per_address: RateLimiter::new(PER_ADDRESS, DashMapStateStore::default(), ticks.clone()),
+            per_address: PerAddress::new(PER_ADDRESS, &ticks),
             in_all: RateLimiter::direct_with_clock(IN_ALL, ticks.clone()),
             ticks,
         }
@@ -62,13 +75,39 @@ impl Registrations {
     /// # Errors
     /// The seconds after which it would be accepted.
     pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
-        if self.per_address.len() > MAX_ADDRESSES {
-            self.per_address.retain_recent();
+        let checked = self.per_address.check(address).and_then(|()| self.in_all.check());
+        checked.map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
+    }
+}
+
+impl Authorizations {
+    /// None yet.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let ticks = Ticks(clock);
+        Self { per_address: PerAddress::new(WAITING, &ticks), ticks }
+    }
+
+    /// Counts one that is to be kept.
+    ///
+    /// # Errors
+    /// The seconds after which it would be accepted.
+    pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
+        let checked = self.per_address.check(address);
+        checked.map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
+    }
+}
+
+impl PerAddress {
+    fn new(quota: Quota, ticks: &Ticks) -> Self {
+        Self(RateLimiter::new(quota, DashMapStateStore::default(), ticks.clone()))
+    }
+
+    fn check(&self, address: IpAddr) -> Result<(), NotUntil<Duration>> {
+        if self.0.len() > MAX_ADDRESSES {
+            self.0.retain_recent();
         }
-        let checked = self.per_address.check_key(&network(address));
-        checked
-            .and_then(|()| self.in_all.check())
-            .map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
+        self.0.check_key(&network(address))
     }
 }
 

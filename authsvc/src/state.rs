@@ -7,7 +7,7 @@ use crate::{
     config::{Authorization, Config},
     events::arrivals::Arrivals,
     keys::Keys,
-    limits::Registrations,
+    limits::{Authorizations, Registrations},
     random::Random,
     store::Store,
     throttle::Throttle,
@@ -29,6 +29,8 @@ pub struct App {
     pub keys: Arc<Keys>,
     /// Limits of registration.
     pub registrations: Arc<Registrations>,
+    /// Limits of requests for authorization.
+    pub authorizations: Arc<Authorizations>,
     /// Limits on guessing passwords.
     pub throttle: Arc<Throttle>,
     /// Checks passwords, a few at a time.
@@ -49,6 +51,7 @@ impl App {
         Ok(Self {
             keys: Arc::new(keys),
             registrations: Arc::new(Registrations::new(clock.clone())),
+            authorizations: Arc::new(Authorizations::new(clock.clone())),
             throttle: Arc::default(),
             passwords: Arc::default(),
             arrivals: Arrivals::default(),

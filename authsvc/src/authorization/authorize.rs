@@ -18,7 +18,10 @@ use super::{
     read_form, refuse_unasked,
     request::{self, MAX_STATE},
 };
-use crate::{pages::error::Trouble, redirect, sessions, state::App, store::clients::Client};
+use crate::{
+    address::ClientAddress, pages::error::Trouble, redirect, sessions, state::App,
+    store::clients::Client,
+};
 
 /// Longest `client_id` and `redirect_uri`, bytes.
 const MAX_VALUE: usize = 2048;
@@ -26,6 +29,7 @@ const MAX_VALUE: usize = 2048;
 /// The request in the query.
 pub async fn get(
     State(app): State<App>,
+    address: ClientAddress,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -33,17 +37,17 @@ pub async fn get(
     let outcome = if query.len() > MAX_LENGTH {
         Err(Trouble::Unreadable)
     } else {
-        authorize(&app, &headers, &Parameters::parse(query.as_bytes())).await
+        authorize(&app, address, &headers, &Parameters::parse(query.as_bytes())).await
     };
     outcome.unwrap_or_else(|trouble| trouble.page(&app.config))
 }
 
 /// The request in a form (OpenID Connect Core section 3.1.2.1). It changes nothing here, so it may come from
 /// another site, as the one in the query does.
-pub async fn post(State(app): State<App>, request: Request) -> Response {
+pub async fn post(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
     let headers = request.headers().clone();
     let outcome = match read_form(request).await {
-        Ok(parameters) => authorize(&app, &headers, &parameters).await,
+        Ok(parameters) => authorize(&app, address, &headers, &parameters).await,
         Err(trouble) => Err(trouble),
     };
     outcome.unwrap_or_else(|trouble| trouble.page(&app.config))
@@ -51,6 +55,7 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
 
 async fn authorize(
     app: &App,
+    ClientAddress(address): ClientAddress,
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<Response, Trouble> {
@@ -68,9 +73,15 @@ async fn authorize(
         Err(fault) => return refuse(fault).await,
     };
     let login = login.map(|login| (login, Freshness::Earlier));
+    // Only what waits for somebody is kept.
+    let admit = || app.authorizations.admit(address).map_err(|_seconds| Trouble::Overloaded);
     match decide(app, asked, login).await? {
-        Grant::Asked(asked) => interaction::begin(app, headers, asked, "/oauth/login").await,
+        Grant::Asked(asked) => {
+            admit()?;
+            interaction::begin(app, headers, asked, "/oauth/login").await
+        }
         Grant::LoggedIn(waiting) => {
+            admit()?;
             interaction::begin(app, headers, waiting.asked().clone(), "/oauth/consent").await
         }
         Grant::Consented(consented) => finish(app, &consented).await,

@@ -26,7 +26,7 @@ pub enum Trouble {
     Answered,
     /// The form comes from elsewhere, or from a page that is out of date.
     ForeignForm,
-    /// Too many passwords are being checked.
+    /// Too many passwords are being checked, or too many requests wait for somebody.
     Overloaded,
     /// It is our fault.
     Broken,

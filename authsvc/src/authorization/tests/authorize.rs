@@ -1,10 +1,12 @@
 //! Requests that are granted, and what their codes stand for.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 
 use super::browser::{
     Browser, CHALLENGE, LOOPBACK, LOOPBACK_REDIRECT, PRIVATE, PRIVATE_REDIRECT, WEB, WEB_REDIRECT,
-    answered, asking, client, redeem, register, web,
+    answered, asking, client, redeem, register, url, web,
 };
 use crate::{
     config::{Config, Server},
@@ -67,6 +69,22 @@ async fn a_request_in_a_form_is_as_good_as_one_in_the_query() {
     let answer = browser.post("/oauth/authorize", &web(&[])).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     assert!(browser.follow(answer).await.body.contains("id=\"password\""));
+}
+
+#[tokio::test]
+async fn s46_a_network_can_make_us_keep_few_requests_a_second() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    for _ in 0..100 {
+        let answer = Browser::new(&bench).get(&url(&web(&[]))).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    }
+    let refused = Browser::new(&bench).get(&url(&web(&[]))).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.header("retry-after"), "10");
+    bench.advance(Duration::from_millis(200));
+    let answer = Browser::new(&bench).get(&url(&web(&[]))).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
