@@ -22,6 +22,7 @@ pub struct Outbox {
     limits: Limits,
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    strangers: Strangers,
     sending: Option<Sending>,
     dropped: u64,
     failures: u32,
@@ -40,8 +41,25 @@ struct Limits {
 #[derive(Debug)]
 struct Waiting {
     json: Vec<u8>,
+    sender: Sender,
     /// When it came; Unix milliseconds.
     came_ms: u64,
+}
+
+/// What waits and tells of strangers.
+#[derive(Debug)]
+struct Strangers {
+    events: usize,
+    bytes: usize,
+}
+
+/// Of whom an event tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Sender {
+    /// Nobody knows, and the request went nowhere: anyone can send that, any number of times.
+    Stranger,
+    /// Anybody else.
+    Other,
 }
 
 /// A batch on its way: the first `events` of those that wait.
@@ -89,6 +107,7 @@ impl Outbox {
             limits,
             waiting: VecDeque::new(),
             bytes: 0,
+            strangers: Strangers { events: 0, bytes: 0 },
             sending: None,
             dropped: 0,
             failures: 0,
@@ -96,13 +115,16 @@ impl Outbox {
         }
     }
 
-    /// Takes an event; when there is no room, the new one is lost.
+    /// Takes an event; when there is no room, the new one is lost. Strangers have room for half of what fits: they
+    /// must not crowd out what tells of calls.
     pub fn push(&mut self, event: &Event, now_ms: u64) -> Pushed {
         let Ok(json) = serde_json::to_vec(event) else {
             self.dropped += 1;
             return Pushed::Dropped;
         };
+        let sender = Sender::of(event);
         let full = self.waiting.len() >= self.limits.events
+            || (sender == Sender::Stranger && self.is_full_of_strangers(json.len()))
             || self.bytes.saturating_add(json.len()) > self.limits.bytes;
         if full {
             self.dropped += 1;
@@ -110,7 +132,11 @@ impl Outbox {
         }
         let first = self.waiting.is_empty();
         self.bytes += json.len();
-        self.waiting.push_back(Waiting { json, came_ms: now_ms });
+        if sender == Sender::Stranger {
+            self.strangers.events += 1;
+            self.strangers.bytes += json.len();
+        }
+        self.waiting.push_back(Waiting { json, sender, came_ms: now_ms });
         if self.sending.is_none() && self.fills_a_batch() {
             return Pushed::Full;
         }
@@ -184,12 +210,32 @@ impl Outbox {
         self.waiting.len() >= self.limits.batch || self.bytes >= MOST_BATCH_BYTES
     }
 
+    const fn is_full_of_strangers(&self, more: usize) -> bool {
+        self.strangers.events >= self.limits.events / 2
+            || self.strangers.bytes.saturating_add(more) > self.limits.bytes / 2
+    }
+
     fn forget(&mut self, events: usize) {
         for event in self.waiting.drain(..events.min(self.waiting.len())) {
             self.bytes = self.bytes.saturating_sub(event.json.len());
+            if event.sender == Sender::Stranger {
+                let Strangers { events, bytes } = &mut self.strangers;
+                *events = events.saturating_sub(1);
+                *bytes = bytes.saturating_sub(event.json.len());
+            }
         }
         self.failures = 0;
         self.again_ms = 0;
+    }
+}
+
+impl Sender {
+    const fn of(event: &Event) -> Self {
+        if event.subject.is_none() && event.upstream_us.is_none() {
+            Self::Stranger
+        } else {
+            Self::Other
+        }
     }
 }
 

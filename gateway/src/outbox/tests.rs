@@ -23,9 +23,14 @@ fn event(id: usize) -> Event {
     let event = json!({
         "id": id.to_string(), "started_at_ms": 1, "duration_us": 2, "endpoint": "/mcp",
         "server": "mcp", "method": "ping", "outcome": "ok", "request_bytes": 3,
-        "response_bytes": 4,
+        "response_bytes": 4, "subject": "alice",
     });
     serde_json::from_value(event).expect("an event")
+}
+
+/// Of somebody without a token.
+fn refusal(id: usize) -> Event {
+    Event { subject: None, ..event(id) }
 }
 
 /// The identities in a batch, and what it says of lost events.
@@ -132,6 +137,27 @@ fn when_full_the_newest_is_dropped_and_counted() {
     outbox.push(&event(4), 0);
     let body = outbox.next(500).expect("a batch");
     assert_eq!(read(&body), (ids(4..5), 1), "what was told is not told again");
+}
+
+#[test]
+fn strangers_do_not_crowd_out_what_tells_of_calls() {
+    let mut outbox = Outbox::new(&limits(4, 10_000, 4));
+    outbox.push(&refusal(0), 0);
+    outbox.push(&refusal(1), 0);
+    assert_eq!(outbox.push(&refusal(2), 0), Pushed::Dropped);
+    outbox.push(&event(3), 0);
+    assert_eq!(outbox.push(&Event { upstream_us: Some(1), ..refusal(4) }, 0), Pushed::Full);
+    let body = outbox.next(0).expect("a batch");
+    assert_eq!(read(&body), (["0", "1", "3", "4"].map(str::to_owned).to_vec(), 1));
+    outbox.answered(Some(202), 0);
+    assert_eq!(outbox.push(&refusal(5), 0), Pushed::First, "there is room for them again");
+
+    let size = serde_json::to_vec(&refusal(0)).expect("JSON").len();
+    let mut outbox = Outbox::new(&limits(100, size * 5, 100));
+    outbox.push(&refusal(0), 0);
+    outbox.push(&refusal(1), 0);
+    assert_eq!(outbox.push(&refusal(2), 0), Pushed::Dropped, "nor with few that are long");
+    assert_eq!(outbox.push(&event(3), 0), Pushed::Held);
 }
 
 #[test]
