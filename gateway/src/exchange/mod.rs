@@ -3,8 +3,7 @@
 //! ```text
 //! Started ──headers──▶ AwaitingKeys ──keys──┐
 //!    │                      └──too long──▶ Refused
-//!    ├──caller known, POST──▶ ReadingBody ──end──▶ AwaitingResponse ──headers──▶ Responding ──▶ over
-//!    └──caller known, GET or DELETE───────────────────────▲
+//!    └──caller known──▶ ReadingBody ──end──▶ AwaitingResponse ──headers──▶ Responding ──▶ over
 //! every state before AwaitingResponse ──▶ Refused ──▶ over
 //! ```
 
@@ -161,6 +160,9 @@ impl Exchange {
             State::AwaitingKeys(_) | State::ReadingBody(_) if held > most => {
                 self.refuse(Refusal::BodyTooLarge(most), None)
             }
+            State::ReadingBody(Known { verb: Verb::Get | Verb::Delete, .. }) if held > 0 => {
+                self.refuse(Refusal::StrayBody, None)
+            }
             state @ (State::AwaitingKeys(_) | State::ReadingBody(_) | State::Started) => {
                 (state, Effect::Hold)
             }
@@ -232,22 +234,25 @@ impl Exchange {
         if !share.holds(headers.size()) {
             return self.refuse(Refusal::Busy, None);
         }
-        let known = Known { headers, caller, withheld, _share: share };
-        match (verb, arrived) {
-            (Verb::Post, Arrived::Part) => (State::ReadingBody(known), Effect::Hold),
-            (Verb::Post, Arrived::All(0)) => self.read(&known, &[], shared, now_us),
+        let known = Known { headers, verb, caller, withheld, _share: share };
+        match arrived {
+            Arrived::Part => (State::ReadingBody(known), Effect::Hold),
+            Arrived::All(0) => self.read(&known, &[], shared, now_us),
             // It was not kept here meanwhile: strangers may send many that are large.
-            (Verb::Post, Arrived::All(size)) => {
-                (State::ReadingBody(known), Effect::ReadBody { size })
-            }
-            (Verb::Get | Verb::Delete, Arrived::Part | Arrived::All(_)) => {
-                self.forward(&known, Asked::Other, None, now_us)
-            }
+            Arrived::All(size) => (State::ReadingBody(known), Effect::ReadBody { size }),
         }
     }
 
     fn read(&mut self, known: &Known, body: &[u8], shared: &Shared, now_us: u64) -> Step {
-        let Known { headers, caller, .. } = known;
+        let Known { headers, verb, caller, .. } = known;
+        match (verb, body) {
+            (Verb::Post, _) => {}
+            (Verb::Get | Verb::Delete, []) => {
+                return self.forward(known, Asked::Other, None, now_us);
+            }
+            // Nobody looks at it here; behind us somebody might, or take it for the next request.
+            (Verb::Get | Verb::Delete, _) => return self.refuse(Refusal::StrayBody, None),
+        }
         if let Some(record) = &mut self.record {
             record.received(body.len());
         }

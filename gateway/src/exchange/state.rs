@@ -37,6 +37,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) headers: Headers,
+    pub(super) verb: Verb,
     pub(super) caller: Caller,
     /// A header that the server does not get.
     pub(super) withheld: Option<&'static str>,

@@ -256,6 +256,26 @@ fn streams_and_ends_of_sessions_pass() {
 }
 
 #[test]
+fn a_body_where_none_belongs_does_not_pass() {
+    let bearer = format!("Bearer {}", token());
+    for method in ["GET", "DELETE"] {
+        let begun = || {
+            let mut run = Run::new(configuration());
+            let override_it = ("x-http-method-override", "POST");
+            let pairs = [(":method", method), ("authorization", bearer.as_str()), override_it];
+            assert_eq!(run.headers(headers(&pairs)), Effect::Hold);
+            run
+        };
+        assert_eq!(refused(begun().say(Input::RequestBodyGrows { held: 1 })).0, 400);
+        assert_eq!(refused(begun().body(CALL)).0, 400);
+        // In HTTP/2 the end may come by itself.
+        let mut run = begun();
+        assert_eq!(run.say(Input::RequestBodyGrows { held: 0 }), Effect::Hold);
+        assert_eq!(run.body(""), forwarded(&["authorization"], None, None));
+    }
+}
+
+#[test]
 fn a_body_above_the_limit_is_refused_as_it_grows() {
     let mut run = Run::new(configuration());
     run.headers(post(&[]));

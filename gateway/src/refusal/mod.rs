@@ -34,6 +34,9 @@ pub enum Refusal {
     /// The body is larger than what is held.
     #[error("the body is larger than {0} bytes")]
     BodyTooLarge(usize),
+    /// There is a body where a method has none.
+    #[error("send GET and DELETE without a body")]
+    StrayBody,
     /// The body is compressed.
     #[error("send the body without content encoding")]
     ContentEncoding,
@@ -152,9 +155,11 @@ impl Refusal {
             Self::BodyTooLarge(_) => (413, 413, Invalid, Fault::Client),
             Self::ContentEncoding | Self::ContentType => (415, 415, Invalid, Fault::Client),
             Self::Message(Flaw::Json(_)) => (400, PARSE_ERROR, Invalid, Fault::Client),
-            Self::Message(_) | Self::Duplicate(_) | Self::Batch | Self::BatchSize(_) => {
-                (400, INVALID_REQUEST, Invalid, Fault::Client)
-            }
+            Self::StrayBody
+            | Self::Message(_)
+            | Self::Duplicate(_)
+            | Self::Batch
+            | Self::BatchSize(_) => (400, INVALID_REQUEST, Invalid, Fault::Client),
             Self::Headers(_) => (400, HEADER_MISMATCH, Invalid, Fault::Client),
             Self::NoVersion => (400, INVALID_PARAMS, Invalid, Fault::Client),
             Self::UnknownVersion => (400, UNSUPPORTED_VERSION, Invalid, Fault::Client),
@@ -207,6 +212,7 @@ impl Refusal {
             Self::NoKeys | Self::Busy => headers.push(("retry-after", "1".to_owned())),
             Self::ForeignOrigin
             | Self::BodyTooLarge(_)
+            | Self::StrayBody
             | Self::ContentEncoding
             | Self::ContentType
             | Self::Message(_)

@@ -44,6 +44,7 @@ fn every_refusal_has_its_status_its_code_and_its_challenge() {
         (Refusal::ForeignOrigin, 403, 403, vec![]),
         (Refusal::Method, 405, 405, vec![("allow", "POST, GET, DELETE".to_owned())]),
         (Refusal::BodyTooLarge(7), 413, 413, vec![]),
+        (Refusal::StrayBody, 400, -32600, vec![]),
         (Refusal::ContentEncoding, 415, 415, vec![]),
         (Refusal::ContentType, 415, 415, vec![]),
         (Refusal::Message(Flaw::Json(json)), 400, -32700, vec![]),
