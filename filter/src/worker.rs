@@ -231,6 +231,9 @@ fn change(forward: &Forward) -> Result<(), HostError> {
     if let Some(body) = &forward.body {
         host::replace_request_body(body)?;
     }
+    if let Some(media_type) = forward.media_type {
+        host::set_request_header("content-type", media_type)?;
+    }
     if let Some(length) = forward.length {
         host::set_request_header("content-length", &length.to_string())?;
     }

@@ -65,10 +65,22 @@ impl Mcp {
     /// # Errors
     /// When there is no answer.
     pub async fn post(&self, body: impl Into<reqwest::Body>) -> Result<Response> {
+        self.post_as("application/json", body).await
+    }
+
+    /// Posts these bytes as this media type.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post_as(
+        &self,
+        media_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Result<Response> {
         let mut request = self
             .http
             .post(&self.url)
-            .header("content-type", "application/json")
+            .header("content-type", media_type)
             .header("accept", "application/json, text/event-stream")
             .body(body);
         if let Some(token) = &self.token {

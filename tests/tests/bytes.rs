@@ -120,3 +120,22 @@ async fn a_message_that_needs_no_change_keeps_every_byte() -> Result<()> {
     }
     bench.stack.stop().await
 }
+
+/// In UTF-7 the text `+ACI-` is a quotation mark: a server that believed it would read another message.
+#[tokio::test]
+async fn any_charset_is_accepted_and_a_server_hears_of_none_but_that_of_json() -> Result<()> {
+    let bench = bench(|_| Answer::json(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#)).await?;
+    for (said, heard) in [
+        ("application/json", "application/json"),
+        ("Application/JSON ; Charset=\"UTF-8\"", "Application/JSON ; Charset=\"UTF-8\""),
+        ("application/json; charset=latin1", "application/json"),
+        ("application/json;charset=utf-7", "application/json"),
+    ] {
+        let answer = bench.mcp.post_as(said, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await?;
+        assert_eq!(answer.status(), 200, "{said}");
+        let seen = bench.upstream.take();
+        let seen = seen.last().context("a message")?;
+        assert_eq!(seen.header("content-type"), Some(heard));
+    }
+    bench.stack.stop().await
+}

@@ -41,6 +41,8 @@ pub struct Forward {
     pub remove: Vec<Cow<'static, str>>,
     /// `content-length`, where it was declared and the body changed.
     pub length: Option<usize>,
+    /// `content-type`, where it named another charset than the one in which the body was read.
+    pub media_type: Option<&'static str>,
     /// The new body; `None` when it stays as it is.
     pub body: Option<Vec<u8>>,
 }

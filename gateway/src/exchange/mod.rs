@@ -283,7 +283,13 @@ impl Exchange {
         if let Some(record) = &mut self.record {
             record.forwarded(now_us);
         }
-        (State::AwaitingResponse { asked }, Effect::Forward(Forward { remove, length, body }))
+        let media_type = known
+            .headers
+            .first("content-type")
+            .filter(|declared| headers::names_foreign_charset(declared))
+            .map(|_| "application/json");
+        let forward = Forward { remove, length, media_type, body };
+        (State::AwaitingResponse { asked }, Effect::Forward(forward))
     }
 
     fn respond(&mut self, asked: Asked, headers: &Headers, end: bool, shared: &Shared) -> Step {

@@ -87,8 +87,23 @@ fn forwarded(remove: &[&'static str], length: Option<usize>, body: Option<&str>)
     Effect::Forward(Forward {
         remove: remove.iter().copied().map(Cow::Borrowed).collect(),
         length,
+        media_type: None,
         body,
     })
+}
+
+#[test]
+fn a_server_reads_a_body_in_the_charset_in_which_it_was_read_here() {
+    let mut run = Run::new(configuration());
+    run.headers(headers(&[
+        (":method", "POST"),
+        (":path", "/mcp"),
+        ("authorization", &format!("Bearer {}", token())),
+        ("content-type", "application/json; charset=utf-7"),
+    ]));
+    let Effect::Forward(forward) = run.body(STRIPPED) else { panic!("it is forwarded") };
+    assert_eq!(forward.media_type, Some("application/json"));
+    assert_eq!(forward.body, None);
 }
 
 #[test]
@@ -607,7 +622,7 @@ fn headers_that_wait_for_a_body_are_bounded_together() {
     let mut first = Run::new(configuration());
     let room = post(&[]).size();
     first.shared.budget = Budget::of(room + room / 2);
-    let mut shared = Shared::new(first.shared.gateway.clone(), 1);
+    let mut shared = Shared::new(first.shared.gateway.clone(), seed());
     shared.trust.adopt(jwks(&["k1"]).to_string().as_bytes(), NOW_US / 1000).expect("they are good");
     shared.budget = first.shared.budget.clone();
     let mut second = Run::with(shared);

@@ -231,6 +231,22 @@ pub fn is_media_type(value: &[u8], wanted: &str) -> bool {
     essence.eq_ignore_ascii_case(wanted.as_bytes())
 }
 
+/// Whether a `Content-Type` names another charset than UTF-8, the only one of JSON (RFC 8259 section 8.1). A server
+/// that believed it, as some believe UTF-7, would read another message than we did. Quotes are not looked at: what
+/// any reader could take for the parameter counts.
+#[must_use]
+pub fn names_foreign_charset(media_type: &[u8]) -> bool {
+    media_type.split(|byte| *byte == b';').skip(1).any(|parameter| {
+        let mut halves = parameter.splitn(2, |byte| *byte == b'=');
+        let name = halves.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+        let value = halves.next().unwrap_or_default().trim_ascii();
+        let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+        // `charset*` as well (RFC 8187).
+        name.starts_with(b"charset")
+            && ![&b"utf-8"[..], b"utf8"].iter().any(|utf8| value.eq_ignore_ascii_case(utf8))
+    })
+}
+
 /// A `Content-Length`.
 #[must_use]
 pub fn read_length(value: &[u8]) -> Option<u64> {

@@ -4,7 +4,7 @@ use serde_json::json;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Field, Headers, Unreadable, Verb, check_body, check_origin};
+use super::{Field, Headers, Unreadable, Verb, check_body, check_origin, names_foreign_charset};
 use crate::{
     refusal::Refusal,
     testing::{configuration, configured, gateway, headers, post, serialized},
@@ -34,6 +34,30 @@ fn json_is_json_with_any_parameters() {
     assert_eq!(checked(&headers(&[])), Err(Refusal::ContentType));
     let twice = post(&[("content-type", "text/plain")]);
     assert_eq!(checked(&twice), Err(Refusal::ContentType));
+}
+
+#[test]
+fn whatever_could_be_read_as_another_charset_is_one() {
+    for parameters in ["charset=utf-8", "Charset = UTF8 ; x=y", "charset=\"Utf-8\"", "x=utf-7", ""]
+    {
+        let media_type = format!("application/json; {parameters}");
+        assert!(!names_foreign_charset(media_type.as_bytes()), "{parameters}");
+    }
+    for parameters in [
+        "charset=utf-7",
+        "charset=\"UTF-16\"",
+        "charset=latin1",
+        "charset",
+        "charset=",
+        "charset=utf-8;charset=utf-7",
+        "x=\"; charset=utf-7\"",
+        "charset*=utf-7''x",
+        "charset=utf-8 utf-7",
+        "charset=\"utf\\-8\"",
+    ] {
+        let media_type = format!("application/json; {parameters}");
+        assert!(names_foreign_charset(media_type.as_bytes()), "{parameters}");
+    }
 }
 
 #[test]
