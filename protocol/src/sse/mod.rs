@@ -262,7 +262,12 @@ impl<'a> Event<'a> {
         for line in Lines::new(self) {
             let content = self.raw.get(line.content.clone()).unwrap_or_default();
             if data_value(content).is_none() {
-                out.extend_from_slice(self.raw.get(line.start..line.end).unwrap_or_default());
+                let raw = self.raw.get(line.start..line.end).unwrap_or_default();
+                // Behind another line that ends with CR, a LF would end that line, and the event would not end.
+                if raw == b"\n" && out.ends_with(b"\r") {
+                    out.push(b'\r');
+                }
+                out.extend_from_slice(raw);
                 continue;
             }
             if written {

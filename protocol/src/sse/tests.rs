@@ -134,6 +134,14 @@ fn other_data_leaves_the_other_lines_alone() {
     assert_eq!(replaced("event: e\n\n", "x"), "event: e\n\n");
 }
 
+#[test]
+fn an_event_with_other_data_ends_whatever_its_lines_end_with() {
+    assert_eq!(replaced("data: a\rdata: b\n\n", "x"), "data: x\r\r\n");
+    assert_eq!(replaced("data: a\nid: 1\rdata: b\n\n", "x"), "data: x\nid: 1\r\r\n");
+    assert_eq!(replaced("data: a\rdata: b\r\n\r\n", "x"), "data: x\r\r\n");
+    assert_eq!(replaced("data: a\ndata: b\r\r", "x"), "data: x\n\r");
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use proptest::prelude::{any, prop, proptest};
