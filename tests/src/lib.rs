@@ -7,8 +7,10 @@
 //! - [`mcp`]: MCP over plain HTTP, every byte in the test's hand
 //! - [`http`]: the HTTP client under all of them
 //! - [`supervisor`]: `make run`
+//! - [`differential`]: exchanges as odd as the specifications allow, and what must become of them
 //! - [`load`]: the load generator of `make bench`
 
+pub mod differential;
 pub mod http;
 pub mod load;
 pub mod mcp;
