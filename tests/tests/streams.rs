@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use attache_tests::{
+    http,
     mcp::Mcp,
     oauth,
     stack::Setup,
     upstream::{Answer, Step, Upstream, mcp},
 };
-use reqwest::Response;
+use reqwest::{Method, Response};
 use tokio::{sync::Notify, time::timeout};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}"#;
@@ -51,6 +52,44 @@ async fn the_first_event_arrives_before_the_last_is_sent() -> Result<()> {
     let event = stack.event(|event| event["method"] == "tools/call").await?;
     assert_eq!(event["outcome"], "tool_error");
     assert_eq!(event["fault"], "server");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rewritten_list_and_a_get_stream_give_each_event_away_before_the_next_is_sent()
+-> Result<()> {
+    const LISTED: &str = r#"data: {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#;
+    let arrived = Arc::new(Notify::new());
+    let said = Arc::clone(&arrived);
+    let server = Upstream::start(move |_| {
+        Answer::sse_steps(vec![
+            Step::Send(b": here\n\n".to_vec()),
+            Step::Until(Arc::clone(&said)),
+            Step::Send(PROGRESS.to_vec()),
+            Step::Until(Arc::clone(&said)),
+            Step::Send(format!("{LISTED}\n\n").into_bytes()),
+        ])
+    })
+    .await?;
+    let stack = Setup::new().server("everything", &server.url("/mcp")).start().await?;
+    let (_, tokens) = oauth::connect(&stack.url("everything")).await?;
+    let request = |method| {
+        let request = http::client().request(method, stack.url("everything"));
+        request.bearer_auth(&tokens.access).header("content-type", "application/json")
+    };
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    for (request, injected) in
+        [(request(Method::POST).body(list), true), (request(Method::GET), false)]
+    {
+        let mut answer = request.send().await?;
+        assert_eq!(next_chunk(&mut answer).await?.as_deref(), Some(b": here\n\n".as_slice()));
+        arrived.notify_one();
+        assert_eq!(next_chunk(&mut answer).await?.as_deref(), Some(PROGRESS));
+        arrived.notify_one();
+        let listed = next_chunk(&mut answer).await?.context("a list")?;
+        assert_eq!(String::from_utf8_lossy(&listed).contains("attache_intent"), injected);
+        assert_eq!(next_chunk(&mut answer).await?, None, "the server ended the stream");
+    }
     Ok(())
 }
 
