@@ -220,7 +220,12 @@ pub(crate) fn define_counter(name: &str) -> Result<u32> {
     host("define_metric", || hostcalls::define_metric(MetricType::Counter, name))
 }
 
-/// Counts.
+/// Defines a gauge in Envoy's statistics.
+pub(crate) fn define_gauge(name: &str) -> Result<u32> {
+    host("define_metric", || hostcalls::define_metric(MetricType::Gauge, name))
+}
+
+/// Counts, or raises a gauge.
 pub(crate) fn increment(counter: u32, by: u64) -> Result<()> {
     let by = i64::try_from(by).unwrap_or(i64::MAX);
     host("increment_metric", || hostcalls::increment_metric(counter, by))

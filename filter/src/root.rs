@@ -79,6 +79,7 @@ impl Root {
         self.look_for_keys(worker, now_us)?;
         self.ask_for_keys(worker, now_ms)?;
         expire(worker, now_us);
+        worker.weigh();
         host::set_effective_context(self.id)?;
         self.send_events(worker, now_ms);
         let flush_ms = worker.shared.gateway.events.flush_ms;

@@ -26,6 +26,8 @@ pub(crate) struct Worker {
     pub(crate) parked: BTreeMap<u32, Parked>,
     /// The tick period in effect, milliseconds.
     pub(crate) period_ms: u64,
+    /// What of this VM's memory the gauge says, bytes.
+    weighed: u64,
     warned: BTreeSet<String>,
 }
 
@@ -37,12 +39,13 @@ pub(crate) struct Parked {
     pub(crate) until_us: Option<u64>,
 }
 
-/// Counters in Envoy's statistics.
+/// Numbers in Envoy's statistics.
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) dropped: u32,
     pub(crate) refusals: u32,
     pub(crate) panics: u32,
+    memory: u32,
 }
 
 /// What the stream is to tell Envoy.
@@ -61,6 +64,7 @@ impl Counters {
             dropped: host::define_counter("attache_events_dropped")?,
             refusals: host::define_counter("attache_refusals")?,
             panics: host::define_counter("attache_panics")?,
+            memory: host::define_gauge("attache_memory_bytes")?,
         })
     }
 }
@@ -73,6 +77,7 @@ impl Worker {
             counters,
             parked: BTreeMap::new(),
             period_ms: 0,
+            weighed: 0,
             warned: BTreeSet::new(),
         }
     }
@@ -115,6 +120,15 @@ impl Worker {
     pub(crate) fn count(counter: u32, by: u64) {
         if let Err(error) = host::increment(counter, by) {
             log::error!("{error}");
+        }
+    }
+
+    /// Says how much memory this VM has, in a gauge that is the sum of all of them: such memory never shrinks.
+    pub(crate) fn weigh(&mut self) {
+        let memory = memory();
+        if memory > self.weighed {
+            Self::count(self.counters.memory, memory - self.weighed);
+            self.weighed = memory;
         }
     }
 
@@ -210,6 +224,18 @@ impl Worker {
         }
         self.parked.insert(id, Parked { exchange, until_us });
     }
+}
+
+/// The linear memory of this VM, bytes.
+#[cfg(target_arch = "wasm32")]
+fn memory() -> u64 {
+    const PAGE: u64 = 64 << 10;
+    core::arch::wasm32::memory_size::<0>() as u64 * PAGE
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+const fn memory() -> u64 {
+    0
 }
 
 /// The request body that Envoy holds for the stream in effect.
