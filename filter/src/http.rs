@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// Response flags that say that the server, not the client, broke the response off: reset, connection failure,
-/// connection termination.
-const SERVER_BROKE: u64 = 1 << 4 | 1 << 5 | 1 << 6;
+/// connection termination, protocol error. The last is also the connection that ends before the last chunk.
+const SERVER_BROKE: u64 = 1 << 4 | 1 << 5 | 1 << 6 | 1 << 23;
 
 /// One stream.
 pub(crate) struct Http {

@@ -113,7 +113,8 @@ async fn a_stream_that_the_server_cuts_is_cut_for_the_client_and_said_so_in_the_
     assert_eq!(next_chunk(&mut answer).await?.as_deref(), Some(PROGRESS));
     assert!(next_chunk(&mut answer).await.is_err(), "a cut looks like a good end");
     let event = stack.event(|event| event["method"] == "tools/call").await?;
-    assert_ne!(event["outcome"], "ok", "{event}");
+    assert_eq!(event["outcome"], "upstream_error", "{event}");
+    assert_eq!(event["fault"], "server", "{event}");
     Ok(())
 }
 
