@@ -11,11 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Notify};
 
 pub mod process;
 
@@ -32,6 +32,17 @@ pub struct Shot {
     pub body: Bytes,
     /// Status that every answer must have.
     pub status: u16,
+    /// Where the stopwatch stops.
+    pub until: Until,
+}
+
+/// What a latency is the time to, from before the request.
+#[derive(Clone, Debug)]
+pub enum Until {
+    /// The last byte of the answer.
+    Whole,
+    /// Its first piece. The server is told that it arrived, and sends no other before that.
+    First(Arc<Notify>),
 }
 
 /// What a run measured.
@@ -41,7 +52,7 @@ pub struct Measured {
     pub requests: usize,
     /// Wall time of the run.
     pub elapsed: Duration,
-    /// Latency of every request, sorted.
+    /// Latency of every request, up to where its stopwatch stopped; sorted.
     latencies: Vec<Duration>,
 }
 
@@ -110,16 +121,26 @@ async fn connection(
         sender.ready().await.context("the proxy closed a connection")?;
         let answer = sender.send_request(request.body(Full::new(shot.body.clone()))?).await?;
         let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await?.to_bytes();
-        ensure!(
-            status == shot.status,
-            "{} {}: status {status}, expected {}: {}",
-            shot.method,
-            shot.path,
-            shot.status,
-            String::from_utf8_lossy(&body)
-        );
-        latencies.push(began.elapsed());
+        let mut body = answer.into_body();
+        if status != shot.status {
+            let said = body.collect().await?.to_bytes();
+            bail!(
+                "{} {}: status {status}, expected {}: {}",
+                shot.method,
+                shot.path,
+                shot.status,
+                String::from_utf8_lossy(&said)
+            );
+        }
+        if let Until::First(arrived) = &shot.until {
+            body.frame().await.context("an answer without a body")??;
+            latencies.push(began.elapsed());
+            arrived.notify_one();
+            body.collect().await?;
+        } else {
+            body.collect().await?;
+            latencies.push(began.elapsed());
+        }
     }
     driver.abort();
     Ok(latencies)

@@ -1,7 +1,12 @@
 //! The work that is measured.
 
-use attache_tests::load::Shot;
+use std::sync::Arc;
+
+use attache_tests::load::{Shot, Until};
 use hyper::body::Bytes;
+use tokio::sync::Notify;
+
+use crate::CONNECTIONS;
 
 /// One kind of request.
 #[derive(Clone, Debug)]
@@ -10,25 +15,38 @@ pub struct Case {
     pub name: &'static str,
     /// The request.
     pub shot: Shot,
+    /// How many send it at once.
+    pub connections: usize,
 }
 
-/// Every case, with this access token.
+impl Case {
+    const fn busy(name: &'static str, shot: Shot) -> Self {
+        Self { name, shot, connections: CONNECTIONS }
+    }
+}
+
+/// The cases of whole answers, with this access token.
 pub fn all(token: &str) -> Vec<Case> {
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     vec![
-        Case {
-            name: "`tools/call`, 100 B of arguments, everything on",
-            shot: post(token, call(&"x".repeat(60))),
-        },
-        Case {
-            name: "`tools/call`, 4 KB of arguments, everything on",
-            shot: post(token, call(&"x".repeat(4000))),
-        },
-        Case { name: "another path, filter loaded", shot: elsewhere() },
-        Case {
-            name: "`tools/list`, 200 tools, injected",
-            shot: post(token, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_owned()),
-        },
+        Case::busy(
+            "`tools/call`, 100 B of arguments, everything on",
+            post("/bench/mcp", token, call(&"x".repeat(60))),
+        ),
+        Case::busy(
+            "`tools/call`, 4 KB of arguments, everything on",
+            post("/bench/mcp", token, call(&"x".repeat(4000))),
+        ),
+        Case::busy("another path, filter loaded", elsewhere()),
+        Case::busy("`tools/list`, 200 tools, injected", post("/bench/mcp", token, list.to_owned())),
     ]
+}
+
+/// A call that is answered by a stream, up to its first event; one at a time, so that nothing queues.
+pub fn stream(token: &str, arrived: &Arc<Notify>) -> Case {
+    let shot = post("/stream/mcp", token, call(&"x".repeat(60)));
+    let shot = Shot { until: Until::First(Arc::clone(arrived)), ..shot };
+    Case { name: "first event of a stream, one call at a time", shot, connections: 1 }
 }
 
 fn call(text: &str) -> String {
@@ -37,7 +55,7 @@ fn call(text: &str) -> String {
     )
 }
 
-fn post(token: &str, body: String) -> Shot {
+fn post(path: &str, token: &str, body: String) -> Shot {
     let headers = [
         ("authorization", format!("Bearer {token}")),
         ("content-type", "application/json".to_owned()),
@@ -48,10 +66,11 @@ fn post(token: &str, body: String) -> Shot {
     ];
     Shot {
         method: "POST",
-        path: "/bench/mcp".to_owned(),
+        path: path.to_owned(),
         headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         body: Bytes::from(body),
         status: 200,
+        until: Until::Whole,
     }
 }
 
@@ -62,5 +81,6 @@ fn elsewhere() -> Shot {
         headers: vec![("accept".to_owned(), "application/json".to_owned())],
         body: Bytes::new(),
         status: 200,
+        until: Until::Whole,
     }
 }

@@ -8,7 +8,7 @@ use std::{io::Write as _, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use attache_tests::{
-    load::{self, Measured, Shot, process},
+    load::{self, Measured, process},
     oauth,
     stack::{Setup, Stack},
 };
@@ -41,10 +41,14 @@ struct Round {
 #[tokio::main]
 async fn main() -> Result<()> {
     let upstream = upstream::start().await?;
-    let setup = Setup::new().server("bench", &format!("http://{upstream}/mcp"));
+    let (streaming, arrived) = upstream::streaming().await?;
+    let setup = Setup::new()
+        .server("bench", &format!("http://{upstream}/mcp"))
+        .server("stream", &streaming.url("/mcp"));
     let stack = setup.start().await.context("Envoy with the filter")?;
     let plain = plain::start(&stack).await.context("plain Envoy")?;
     let (_, tokens) = oauth::connect(&stack.url("bench")).await.context("a token")?;
+    let (_, for_stream) = oauth::connect(&stack.url("stream")).await.context("another token")?;
     let host = format!("localhost:{}", stack.listen().port());
 
     let with = Proxy { address: stack.listen(), pid: stack.envoy.id() };
@@ -62,11 +66,15 @@ async fn main() -> Result<()> {
     )?;
     writeln!(out, "| --- | --- | --- | --- | --- | --- |")?;
     for case in cases::all(&tokens.access) {
-        writeln!(out, "{}", row(&case, &host, without, with).await?)?;
+        writeln!(out, "{}", compare(&case, &host, without, with).await?.row)?;
     }
+    let stream = cases::stream(&for_stream.access, &arrived);
+    let stream = compare(&stream, &host, without, with).await?;
+    writeln!(out, "{}", stream.row)?;
+    writeln!(out, "\nthe first event of a stream arrives {:.2} ms later", stream.later_ms)?;
     writeln!(
         out,
-        "\nresident memory: plain {} MiB, filter {} MiB; filter artefact {} KiB",
+        "resident memory: plain {} MiB, filter {} MiB; filter artefact {} KiB",
         process::resident(without.pid)? >> 20,
         process::resident(with.pid)? >> 20,
         artefact()? >> 10
@@ -78,30 +86,47 @@ async fn end(stack: Stack) -> Result<()> {
     stack.stop().await
 }
 
-async fn row(case: &Case, host: &str, without: Proxy, with: Proxy) -> Result<String> {
+/// What the rounds of one case said.
+#[derive(Clone, Debug)]
+struct Compared {
+    /// As a line of the table.
+    row: String,
+    /// How much later an answer comes with the filter: difference of the medians, milliseconds.
+    later_ms: f64,
+}
+
+async fn compare(case: &Case, host: &str, without: Proxy, with: Proxy) -> Result<Compared> {
     for proxy in [without, with] {
-        load::run(proxy.address, host, &case.shot, CONNECTIONS, WARM_UP).await?;
+        load::run(proxy.address, host, &case.shot, case.connections, WARM_UP).await?;
     }
     let (mut plain, mut filter) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        plain.push(round(without, host, &case.shot).await?);
-        filter.push(round(with, host, &case.shot).await?);
+        plain.push(round(without, host, case).await?);
+        filter.push(round(with, host, case).await?);
     }
     let (a, b) = (cpu(&mut plain), cpu(&mut filter));
-    Ok(format!(
+    let row = format!(
         "| {} | {a:.1} | {b:.1} | {:.2} | {} | {} |",
         case.name,
         b / a,
         wall(&mut plain),
         wall(&mut filter)
-    ))
+    );
+    Ok(Compared { row, later_ms: latency_ms(&mut filter) - latency_ms(&mut plain) })
 }
 
-async fn round(proxy: Proxy, host: &str, shot: &Shot) -> Result<Round> {
+async fn round(proxy: Proxy, host: &str, case: &Case) -> Result<Round> {
     let before = process::cpu(proxy.pid)?;
-    let measured = load::run(proxy.address, host, shot, CONNECTIONS, ROUND).await?;
+    let measured = load::run(proxy.address, host, &case.shot, case.connections, ROUND).await?;
     let used = process::cpu(proxy.pid)?.saturating_sub(before);
     Ok(Round { cpu_us: used.as_secs_f64() * 1e6 / measured.requests as f64, measured })
+}
+
+/// The median of the rounds' median latencies, milliseconds.
+fn latency_ms(rounds: &mut [Round]) -> f64 {
+    let median = |round: &Round| round.measured.quantile(0.5).as_secs_f64() * 1e3;
+    rounds.sort_by(|a, b| median(a).total_cmp(&median(b)));
+    rounds.get(rounds.len() / 2).map_or(f64::NAN, median)
 }
 
 /// The median CPU time per request.

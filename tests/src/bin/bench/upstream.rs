@@ -1,14 +1,15 @@
-//! A small MCP-shaped server: a short result for a call, 200 tools for a list.
+//! Small MCP-shaped servers: a short result for a call, 200 tools for a list; and one that answers with a stream.
 
-use std::{convert::Infallible, fmt::Write as _, net::SocketAddr};
+use std::{convert::Infallible, fmt::Write as _, net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
+use attache_tests::upstream::{Answer, Step, Upstream};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Request, Response, body::Bytes, body::Incoming, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// Listens on a free port of loopback for as long as the program runs.
 pub async fn start() -> Result<SocketAddr> {
@@ -23,6 +24,22 @@ pub async fn start() -> Result<SocketAddr> {
         }
     });
     Ok(address)
+}
+
+/// Answers with two events, the second only when the first is said to have arrived.
+pub async fn streaming() -> Result<(Upstream, Arc<Notify>)> {
+    let arrived = Arc::new(Notify::new());
+    let said = Arc::clone(&arrived);
+    let progress = br#"data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+    let result = br#"data: {"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":false}}"#;
+    let upstream = Upstream::start(move |_| {
+        Answer::sse_steps(vec![
+            Step::Send([progress.as_slice(), b"\n\n"].concat()),
+            Step::Until(Arc::clone(&said)),
+            Step::Send([result.as_slice(), b"\n\n"].concat()),
+        ])
+    });
+    Ok((upstream.await?, arrived))
 }
 
 async fn answer(
