@@ -221,12 +221,21 @@ impl Stack {
     /// # Errors
     /// When it does not answer.
     pub async fn events(&self) -> Result<Vec<Value>> {
-        let url = format!("{}/internal/events?after=0&limit=100", self.internal_url());
+        Ok(self.events_after(0, 100).await?.0)
+    }
+
+    /// At most `limit` events behind a cursor, oldest first, and the cursor of the last.
+    ///
+    /// # Errors
+    /// When authsvc does not answer.
+    pub async fn events_after(&self, cursor: i64, limit: u32) -> Result<(Vec<Value>, i64)> {
+        let url = format!("{}/internal/events?after={cursor}&limit={limit}", self.internal_url());
         let answer = http::client().get(url).bearer_auth(SERVICE_SECRET).send().await?;
         ensure!(answer.status().is_success(), "GET /internal/events: {}", answer.status());
         let listed: Value = answer.json().await?;
         let rows = listed["events"].as_array().context("no `events` in the listing")?;
-        Ok(rows.iter().map(|row| row["event"].clone()).collect())
+        let next = listed["next"].as_i64().context("no `next` in the listing")?;
+        Ok((rows.iter().map(|row| row["event"].clone()).collect(), next))
     }
 
     /// Waits for the first event of which `wanted` is true.
