@@ -37,13 +37,13 @@ const HEADER: &str = "\
 const FILTERS_HEADER: &str = "\
 # The http_filters of your http_connection_manager: cors, then the filter, then buffer, then the router.
 # Also needed: on the listener `per_connection_buffer_limit_bytes` above the filter's `max_body`,
-# on the http_connection_manager `stream_idle_timeout: 0s`, on its virtual host the CORS policy (routes.yaml).
+# on the http_connection_manager `use_remote_address: true` and `stream_idle_timeout: 0s`; README.md says why.
 ";
 const CLUSTERS_HEADER: &str = "\
-# The clusters through which the filter and the public endpoints reach authsvc, and one MCP server.
+# The clusters through which the filter and the public endpoints reach authsvc, and those of the MCP servers.
 ";
 const ROUTES_HEADER: &str = "\
-# The virtual host of your public_url: what MCP clients and browsers need there, before your own routes.
+# Routes for the virtual host of your public_url, before your own. Each carries its CORS policy: your own keep theirs.
 ";
 
 /// A configuration that cannot be rendered.
@@ -100,14 +100,11 @@ pub fn envoy(config: &Config, ca: &Path) -> Result<String, Error> {
 pub fn snippets(config: &Config, ca: &Path) -> Result<Snippets, Error> {
     let mut clusters = clusters::authsvc(config);
     clusters.extend(clusters::servers(config, ca));
-    let host = section! {
-        "typed_per_filter_config" => section! { "envoy.filters.http.cors" => routes::cors() },
-        "routes" => routes::public(config),
-    };
+    let routes = section! { "routes" => routes::public(config) };
     Ok(Snippets {
         filters: write(FILTERS_HEADER, &section! { "http_filters" => listener::filters(config)? })?,
         clusters: write(CLUSTERS_HEADER, &section! { "clusters" => clusters })?,
-        routes: write(ROUTES_HEADER, &host)?,
+        routes: write(ROUTES_HEADER, &routes)?,
     })
 }
 

@@ -57,7 +57,6 @@ pub(super) fn configuration(config: &Config) -> Tree {
     let ours = section! {
         "name" => "attache",
         "domains" => domains(config),
-        "typed_per_filter_config" => section! { CORS_FILTER => cors() },
         "request_headers_to_remove" => list!["x-envoy-external-address"],
         "routes" => routes,
     };
@@ -76,7 +75,8 @@ pub(super) fn public(config: &Config) -> Vec<Tree> {
         .iter()
         .map(|server| format!("/.well-known/oauth-protected-resource{}", server.path));
     let open = OPEN.map(str::to_owned).into_iter().chain(metadata);
-    let open = open.map(|path| authsvc(&path, section! { BUFFER_FILTER => whole() }));
+    let filters = || section! { BUFFER_FILTER => whole(), CORS_FILTER => cors() };
+    let open = open.map(|path| authsvc(&path, filters()));
     let filters = || section! { BUFFER_FILTER => whole(), CORS_FILTER => without_cors() };
     let pages = PAGES.map(|path| authsvc(path, filters()));
     config.servers.iter().map(server).chain(open).chain(pages).collect()
@@ -84,7 +84,9 @@ pub(super) fn public(config: &Config) -> Vec<Tree> {
 
 /// Any origin may call: nothing here is authorized by cookies or by where it comes from, and the filter refuses
 /// the origins of other pages where no token is needed. Preflights are answered here, before the filter.
-pub(super) fn cors() -> Tree {
+///
+/// On each route and not on the virtual host: in an Envoy of one's own, that has other routes, too.
+fn cors() -> Tree {
     Tree::typed(
         CORS_POLICY,
         section! {
@@ -127,6 +129,7 @@ fn server(server: &Server) -> Tree {
             header("content-security-policy", "sandbox; default-src 'none'"),
             header("x-content-type-options", "nosniff"),
         ],
+        "typed_per_filter_config" => section! { CORS_FILTER => cors() },
     };
     let Some(credentials) = &server.credentials else { return route };
     // Envoy reads %...% as a command.
