@@ -78,6 +78,17 @@ enum Target {
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
+    /// The pieces for an Envoy that you already run: listener-filter.yaml, clusters.yaml and routes.yaml
+    Snippets {
+        #[command(flatten)]
+        file: File,
+        /// Write them into this folder, readable by you only
+        #[arg(short, long, value_name = "FOLDER")]
+        output: PathBuf,
+        /// Certificate authorities for https servers, PEM, as Envoy's file system knows them [default: the system's]
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,6 +120,9 @@ fn main() -> ExitCode {
         Command::Serve { file, log_json } => serve(&file.config, log_json),
         Command::Render(Target::Envoy { file, output, ca }) => {
             render_envoy(&file.config, output.as_deref(), ca)
+        }
+        Command::Render(Target::Snippets { file, output, ca }) => {
+            render_snippets(&file.config, &output, ca)
         }
         Command::Check(file) => check_file(&file.config),
         Command::User(User::Hash) => hash(),
@@ -152,19 +166,35 @@ fn serve(file: &Path, log_json: bool) -> anyhow::Result<()> {
 
 fn render_envoy(file: &Path, output: Option<&Path>, ca: Option<PathBuf>) -> anyhow::Result<()> {
     let config = load(file)?;
-    let ca = ca.unwrap_or_else(|| {
-        let [debian, ..] = AUTHORITIES;
-        AUTHORITIES
-            .iter()
-            .find(|path| Path::new(path).is_file())
-            .map_or_else(|| debian.into(), PathBuf::from)
-    });
-    let text = render::envoy(&config, &ca)?;
+    let text = render::envoy(&config, &ca.unwrap_or_else(authorities))?;
     match output {
-        Some(output) => private_file::replace(output, &text)
-            .with_context(|| format!("cannot write {}", output.display())),
+        Some(output) => write_file(output, &text),
         None => say(&text),
     }
+}
+
+fn render_snippets(file: &Path, folder: &Path, ca: Option<PathBuf>) -> anyhow::Result<()> {
+    let config = load(file)?;
+    let snippets = render::snippets(&config, &ca.unwrap_or_else(authorities))?;
+    for (name, text) in snippets.files() {
+        let path = folder.join(name);
+        write_file(&path, text)?;
+        say(&format!("{}: written\n", path.display()))?;
+    }
+    Ok(())
+}
+
+/// What the system trusts.
+fn authorities() -> PathBuf {
+    let [debian, ..] = AUTHORITIES;
+    AUTHORITIES
+        .iter()
+        .find(|path| Path::new(path).is_file())
+        .map_or_else(|| debian.into(), PathBuf::from)
+}
+
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    private_file::replace(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn check_file(file: &Path) -> anyhow::Result<()> {

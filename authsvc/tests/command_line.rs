@@ -55,6 +55,13 @@ fn a_first_configuration_is_written_checked_and_rendered() {
     assert_eq!(fs::read_to_string(folder.path().join("envoy.yaml")).unwrap(), out(&printed));
     assert_eq!(mode("envoy.yaml"), 0o600);
 
+    let pieces = authsvc(folder.path(), &["render", "snippets", "-o", "pieces"], "");
+    assert_eq!(pieces.status.code(), Some(0), "{}", err(&pieces));
+    for name in ["pieces/listener-filter.yaml", "pieces/clusters.yaml", "pieces/routes.yaml"] {
+        assert!(out(&pieces).contains(&format!("{name}: written\n")), "{}", out(&pieces));
+        assert_eq!(mode(name), 0o600);
+    }
+
     let again = authsvc(folder.path(), &["init"], "");
     assert_eq!(again.status.code(), Some(2));
     assert!(err(&again).contains("attache.yaml is already there"), "{}", err(&again));

@@ -71,6 +71,18 @@ pub struct Snippets {
     pub routes: String,
 }
 
+impl Snippets {
+    /// Each with the name of its file.
+    #[must_use]
+    pub fn files(&self) -> [(&'static str, &str); 3] {
+        [
+            ("listener-filter.yaml", &self.filters),
+            ("clusters.yaml", &self.clusters),
+            ("routes.yaml", &self.routes),
+        ]
+    }
+}
+
 /// A whole bootstrap file. `ca` is the file with the certificate authorities that https servers are checked
 /// against, as Envoy's file system knows it.
 ///

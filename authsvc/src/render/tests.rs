@@ -112,14 +112,10 @@ fn shipped_files_are_what_is_rendered() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy");
     let config = config(&fs::read_to_string(folder.join("attache.yaml")).unwrap());
     let snippets = snippets(&config, Path::new(CA)).unwrap();
-    let files = [
-        ("envoy.yaml", envoy(&config, Path::new(CA)).unwrap()),
-        ("snippets/listener-filter.yaml", snippets.filters),
-        ("snippets/clusters.yaml", snippets.clusters),
-        ("snippets/routes.yaml", snippets.routes),
-    ];
-    for (name, expected) in files {
-        let path = folder.join(name);
+    let pieces = snippets.files().map(|(name, text)| (format!("snippets/{name}"), text.to_owned()));
+    let whole = ("envoy.yaml".to_owned(), envoy(&config, Path::new(CA)).unwrap());
+    for (name, expected) in pieces.into_iter().chain([whole]) {
+        let path = folder.join(&name);
         if std::env::var_os("UPDATE_SHIPPED").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &expected).unwrap();
