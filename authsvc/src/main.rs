@@ -105,7 +105,7 @@ struct Init {
     #[arg(long = "server", value_name = "NAME=URL")]
     servers: Vec<init::Named>,
     /// Where Envoy listens
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
     listen: SocketAddr,
     /// The filter [default: target/attache.wasm beside the configuration]
     #[arg(long, value_name = "FILE")]

@@ -101,6 +101,7 @@ fn a_file_that_is_not_there_is_a_mistake() {
     let refused = authsvc(folder.path(), &["check"], "");
     assert_eq!(refused.status.code(), Some(2));
     assert!(err(&refused).starts_with("attache.yaml: cannot be read: "), "{}", err(&refused));
+    assert!(err(&refused).contains("`authsvc init` writes a first one"), "{}", err(&refused));
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod substitution;
 mod tests;
 
 use std::{
-    fmt, fs,
+    fmt, fs, io,
     net::SocketAddr,
     path::{self, PathBuf},
     time::Duration,
@@ -68,7 +68,13 @@ impl Config {
         let fault = |what: &str, error: &dyn fmt::Display| {
             Mistakes::one(name.clone(), format!("cannot be {what}: {error}"))
         };
-        let length = fs::metadata(file).map_err(|error| fault("read", &error))?.len();
+        let metadata = fs::metadata(file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                fault("read", &format_args!("{error}; `authsvc init` writes a first one"))
+            }
+            _ => fault("read", &error),
+        });
+        let length = metadata?.len();
         if length > MAX_FILE {
             return Err(Mistakes::one(
                 name,

@@ -20,7 +20,11 @@ impl Origin {
             "http" => {
                 return Err("http is for loopback only (localhost, 127.0.0.1, [::1]): tokens must not travel in clear, use https".to_owned());
             }
-            scheme => return Err(format!("the scheme {scheme} cannot be used: use https")),
+            scheme => {
+                return Err(format!(
+                    "the scheme {scheme} cannot be used: write https://host or https://host:port, or http://localhost:port"
+                ));
+            }
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not contain a user or password".to_owned());
@@ -134,6 +138,8 @@ mod tests {
     fn a_refused_issuer_is_shown_how_to_write_it() {
         let reason = Origin::parse("https://MCP.example.com:443/").unwrap_err();
         assert!(reason.ends_with("write https://mcp.example.com"), "{reason}");
+        let reason = Origin::parse("localhost:8080").unwrap_err();
+        assert!(reason.contains("or http://localhost:port"), "{reason}");
     }
 
     #[test]
