@@ -143,3 +143,11 @@ async fn a_mistake_in_the_configuration_is_explained() -> Result<()> {
     assert!(output.contains("public_ulr") && output.contains("public_url"), "{output}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_probably_not_meant_is_said() -> Result<()> {
+    let mut setup = setup();
+    setup.config["listen"] = json!(ports::free());
+    let supervisor = Supervisor::start(&setup)?;
+    supervisor.says("clients will not get here unless something forwards them").await
+}

@@ -1,6 +1,11 @@
 //! How each part is started, and how it is known to be ready: what `make run` and the tests share.
 
-use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Output},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -22,14 +27,15 @@ pub fn demo_server(listen: SocketAddr, log: &Path) -> Result<Process> {
     Process::spawn("the demo server", command, log)
 }
 
-/// Derives Envoy's configuration.
+/// Derives Envoy's configuration; what authsvc warns of, a line each.
 ///
 /// # Errors
 /// What authsvc says of `attache.yaml`.
-pub fn render(config: &Path, to: &Path) -> Result<()> {
+pub fn render(config: &Path, to: &Path) -> Result<String> {
     let mut command = Command::new(parts::authsvc()?);
     command.args(["render", "envoy", "-c"]).arg(config).arg("-o").arg(to);
-    run("authsvc render envoy", command).map(drop)
+    let output = finished("authsvc render envoy", command)?;
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Starts authsvc.
@@ -91,10 +97,15 @@ async fn probe(request: RequestBuilder, url: &str, status: u16) -> Result<()> {
 ///
 /// # Errors
 /// When it fails: with what it said.
-pub fn run(name: &str, mut command: Command) -> Result<String> {
+pub fn run(name: &str, command: Command) -> Result<String> {
+    let output = finished(name, command)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn finished(name: &str, mut command: Command) -> Result<Output> {
     let output = command.output().with_context(|| format!("cannot start {name}"))?;
     if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        return Ok(output);
     }
     let said = [output.stdout, output.stderr].concat();
     bail!("{name} failed ({})\n{}", output.status, String::from_utf8_lossy(&said).trim_end())

@@ -84,7 +84,8 @@ async fn live(files: &mut Files, parts: &mut Vec<Process>) -> Result<()> {
         done(begun, "attache.yaml", "written: a first configuration, yours to edit");
     }
     let bootstrap = files.data.join("envoy.yaml");
-    launch::render(&files.config, &bootstrap)?;
+    let warnings = launch::render(&files.config, &bootstrap)?;
+    print!("{warnings}");
     let rendered = Rendered::read(&bootstrap)?;
     rendered.addresses_are_free()?;
     done(begun, "envoy.yaml", &format!("rendered: {}", bootstrap.display()));
