@@ -10,9 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
-    http, oauth,
+    http,
+    mcp::Mcp,
+    oauth,
     stack::{Setup, Stack, eventually},
-    upstream::{Upstream, mcp},
+    upstream::{Answer, Step, Upstream, mcp},
 };
 use hyper::{
     Request,
@@ -89,6 +91,34 @@ async fn requests_that_never_end_keep_nobody_from_logging_in() -> Result<()> {
     assert_eq!(keys.status(), 200);
     // Metadata, registration, login, consent and token.
     oauth::connect(&stack.url("everything")).await?;
+    drop(held);
+    stack.stop().await
+}
+
+#[tokio::test]
+async fn lists_that_are_only_announced_leave_the_filter_its_memory() -> Result<()> {
+    const LISTS: usize = 160;
+    let server = Upstream::start(|seen| match seen.json()["method"].as_str() {
+        // As much as is held of one list; together more than a module has.
+        Some("tools/list") => Answer::json("")
+            .header("content-length", "8388608")
+            .steps(vec![Step::Send(b"{".to_vec()), Step::StayOpen]),
+        _ => mcp::echo(seen),
+    })
+    .await?;
+    let stack = Setup::new().server("everything", &server.url("/mcp")).start().await?;
+    let (_, tokens) = oauth::connect(&stack.url("everything")).await?;
+    let mcp = Mcp::new(&stack.url("everything"), Some(&tokens.access));
+
+    let mut held = Vec::new();
+    for number in 0..LISTS {
+        let answer = mcp.post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).await?;
+        ensure!(answer.status() == 200, "list {number}: {}", answer.status());
+        held.push(answer);
+    }
+    let ping = mcp.post(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await?;
+    assert_eq!(ping.status(), 200);
+    assert_eq!(stack.statistic("wasm.attache.vm_reload_success").await?, 0, "the filter trapped");
     drop(held);
     stack.stop().await
 }
