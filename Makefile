@@ -1,7 +1,7 @@
 # Every command of this repository. `make` lists them; CI runs `check` and `test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wasm authsvc test e2e matrix check bench soak fmt clean
+.PHONY: help run build wasm authsvc test e2e conformance matrix check bench soak fmt clean
 MAKEFLAGS += --no-print-directory
 
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -10,7 +10,7 @@ host := --locked --workspace --exclude attache-filter
 service := --locked --profile service -p attache-authsvc -p attache-tests
 
 help: ## list the commands
-	@sed -n 's/^\([a-z][a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z][a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## start Envoy with the filter, authsvc and a demo MCP server; Ctrl-C stops them
 	@scripts/envoy.sh
@@ -37,7 +37,10 @@ e2e: ## run the end-to-end tests: real Envoy, real servers, real clients
 	@cargo build $(host) --lib --bins --tests
 	@INSTA_UPDATE=no cargo test --no-fail-fast $(host) --test '*'
 
-matrix: ## the end-to-end tests on every Envoy from 1.36 to 1.40
+conformance: ## the official conformance suite of MCP, direct and through the gateway, check by check
+	@scripts/conformance.sh
+
+matrix: ## the end-to-end tests and a part of the conformance suite on every Envoy from 1.36 to 1.40
 	@scripts/matrix.sh
 
 check: ## format, lints on host and wasm32, documentation, dependencies, files
@@ -59,4 +62,4 @@ fmt: ## format the code
 	@cargo fmt --all
 
 clean: ## remove what was built and installed; attache.yaml and data/ stay
-	@rm -rf target .venv .tools tests/clients/node_modules
+	@rm -rf target .venv .tools tests/clients/node_modules tests/conformance/node_modules

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The end-to-end tests on every Envoy of tests/envoys.txt, or on those that are named: scripts/matrix.sh 1.36.4
+# The end-to-end tests and a part of the conformance suite on every Envoy of tests/envoys.txt, or on those that are
+# named: scripts/matrix.sh 1.36.4
 # Each version is installed once, into .tools/envoy-VERSION.
 set -eu
 . "$(dirname "$0")/steps.sh"
@@ -30,6 +31,14 @@ for version in $versions; do
     if [ "$status" = failed ]; then
         grep -E '^test .* FAILED' "$log" >&2 || tail -n 20 "$log" >&2
         failed="$failed $version"
+    fi
+    log=$tools/log/conformance-$version.log
+    if ATTACHE_ENVOY=$envoy "$root/scripts/conformance.sh" --smoke >"$log" 2>&1; then
+        say "Envoy $version: $(tail -n 1 "$log")"
+    else
+        say "Envoy $version: conformance failed; $log"
+        tail -n 20 "$log" >&2
+        failed="$failed $version(conformance)"
     fi
 done
 [ -z "$failed" ] || die "failed on:$failed"

@@ -2,6 +2,7 @@
 //!
 //! - [`stack`]: real Envoy with the real filter and real authsvc on free ports, as child processes
 //! - [`upstream`]: a scripted HTTP server that records what reaches it: MCP servers, webhook receivers
+//! - [`servers`]: real MCP servers of other people
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
 //! - [`script`]: a client that is a program of its own: the SDKs, a browser
 //! - [`mcp`]: MCP over plain HTTP, every byte in the test's hand
@@ -17,6 +18,7 @@ pub mod mcp;
 pub mod oauth;
 pub mod person;
 pub mod script;
+pub mod servers;
 pub mod stack;
 pub mod supervisor;
 pub mod upstream;

@@ -55,13 +55,21 @@ impl OAuth {
     /// # Errors
     /// When a step is not as the specifications say.
     pub async fn register(url: &str) -> Result<Self> {
+        Self::register_for(url, REDIRECT_URI).await
+    }
+
+    /// The same for a client that waits for its code elsewhere.
+    ///
+    /// # Errors
+    /// When a step is not as the specifications say.
+    pub async fn register_for(url: &str, redirect_uri: &str) -> Result<Self> {
         let http = http::client();
         let discovered = discover(&http, url).await?;
         let registered = http
             .post(text(&discovered.server, "registration_endpoint")?)
             .json(&json!({
                 "client_name": "Plain HTTP",
-                "redirect_uris": [REDIRECT_URI],
+                "redirect_uris": [redirect_uri],
                 "grant_types": ["authorization_code", "refresh_token"],
                 "response_types": ["code"],
                 "token_endpoint_auth_method": "none",

@@ -1,13 +1,14 @@
 //! Real clients that know only the URL connect, list, call and refresh, in front of real servers.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use attache_tests::{
     http,
     person::Person,
     script::Script,
-    stack::{Process, Setup, Stack, eventually, launch, parts, ports},
+    servers,
+    stack::{Setup, Stack, eventually, parts},
 };
 use rmcp::{
     ServiceExt as _,
@@ -21,61 +22,11 @@ use rmcp::{
 use serde_json::{Value, json};
 use url::Url;
 
-/// A real MCP server: its process, its URL, and a tool that answers without arguments that matter.
+/// A real MCP server, and a tool of it that answers without arguments that matter.
 struct Server {
-    _process: Process,
-    url: String,
+    running: servers::Server,
     tool: &'static str,
     arguments: Value,
-}
-
-async fn listening(process: &mut Process, url: &str) -> Result<()> {
-    // Any answer will do: each server has its own idea of a GET.
-    process
-        .ready(launch::PATIENCE, async || {
-            http::client()
-                .get(url)
-                .timeout(Duration::from_secs(2))
-                .send()
-                .await
-                .map(drop)
-                .context("GET")
-        })
-        .await
-}
-
-async fn server_everything(logs: &Path) -> Result<Server> {
-    let listen = ports::free();
-    let mut command = Command::new("node");
-    command
-        .arg(parts::node_module("@modelcontextprotocol/server-everything/dist/index.js")?)
-        .arg("streamableHttp")
-        .env("PORT", listen.port().to_string());
-    let mut process =
-        Process::spawn("server-everything", command, &logs.join("server-everything.log"))?;
-    let url = format!("http://{listen}/mcp");
-    listening(&mut process, &url).await?;
-    Ok(Server { _process: process, url, tool: "echo", arguments: json!({"message": "hello"}) })
-}
-
-async fn python_server(logs: &Path) -> Result<Server> {
-    let listen = ports::free();
-    let mut command = Command::new(parts::python()?);
-    command
-        .args(["-m", "mcp_everything_server", "--port", &listen.port().to_string()])
-        .env("PYTHONPATH", parts::python_everything_server()?);
-    let mut process = Process::spawn("python-server", command, &logs.join("python-server.log"))?;
-    let url = format!("http://{listen}/mcp");
-    listening(&mut process, &url).await?;
-    Ok(Server { _process: process, url, tool: "test_simple_text", arguments: json!({}) })
-}
-
-async fn demo_server(logs: &Path) -> Result<Server> {
-    let listen = ports::free();
-    let mut process = launch::demo_server(listen, &logs.join("demo.log"))?;
-    let url = format!("http://{listen}/mcp");
-    listening(&mut process, &url).await?;
-    Ok(Server { _process: process, url, tool: "list_cities", arguments: json!({}) })
 }
 
 /// Has an SDK go the whole way, and looks at what it and we saw of it.
@@ -143,7 +94,7 @@ async fn check_rust(server: &Server, stack: &Stack) -> Result<()> {
 }
 
 async fn each_client(server: &Server) -> Result<()> {
-    let stack = Setup::new().server("everything", &server.url).start().await?;
+    let stack = Setup::new().server("everything", &server.running.url).start().await?;
     check(&parts::python()?, "sdk_client.py", server, &stack).await.context("the Python SDK")?;
     check(Path::new("node"), "sdk_client.mjs", server, &stack)
         .await
@@ -155,21 +106,24 @@ async fn each_client(server: &Server) -> Result<()> {
 #[tokio::test]
 async fn the_sdks_use_server_everything() -> Result<()> {
     let logs = tempfile::tempdir()?;
-    each_client(&server_everything(logs.path()).await?).await
+    let running = servers::server_everything(logs.path()).await?;
+    each_client(&Server { running, tool: "echo", arguments: json!({"message": "hello"}) }).await
 }
 
 #[tokio::test]
 async fn the_sdks_use_the_python_everything_server() -> Result<()> {
     let logs = tempfile::tempdir()?;
-    each_client(&python_server(logs.path()).await?).await
+    let running = servers::python(logs.path()).await?;
+    each_client(&Server { running, tool: "test_simple_text", arguments: json!({}) }).await
 }
 
 #[tokio::test]
 async fn the_sdks_use_a_server_of_the_rust_sdk() -> Result<()> {
     let logs = tempfile::tempdir()?;
-    let server = demo_server(logs.path()).await?;
+    let running = servers::demo(logs.path()).await?;
+    let server = Server { running, tool: "list_cities", arguments: json!({}) };
     each_client(&server).await?;
-    let seen = server.url.replace("/mcp", "/seen");
+    let seen = server.running.url.replace("/mcp", "/seen");
     let bodies = eventually(Duration::from_secs(5), async || {
         Ok(http::client().get(&seen).send().await?.text().await?)
     })

@@ -1,4 +1,4 @@
-//! A folder for each stack of each test: `target/e2e/<file>/<test>`, kept until the test runs again.
+//! A folder for each stack: `target/e2e/<program>/<test>`, kept until the test runs again.
 
 use std::{cell::Cell, env, fs, path::PathBuf, thread};
 
@@ -9,8 +9,9 @@ thread_local! {
     static STACKS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// An empty folder, named by the program and the thread that ask: libtest names a thread after its test.
-pub(super) fn fresh() -> Result<PathBuf> {
+/// An empty folder, named by the program that asks and by `name`, else by its thread: libtest names a thread after
+/// its test.
+pub(super) fn fresh(name: Option<&str>) -> Result<PathBuf> {
     let program = env::current_exe().context("cannot tell where this program is")?;
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
     // Cargo appends a digest to the name of a test.
@@ -20,8 +21,8 @@ pub(super) fn fresh() -> Result<PathBuf> {
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     let target = target.map_or_else(env::temp_dir, PathBuf::from);
     let turn = STACKS.replace(STACKS.get() + 1);
-    let name = if turn == 0 { test } else { format!("{test}.{turn}") };
-    let folder = target.join("e2e").join(file).join(name);
+    let test = if turn == 0 { test } else { format!("{test}.{turn}") };
+    let folder = target.join("e2e").join(file).join(name.unwrap_or(&test));
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)

@@ -41,6 +41,8 @@ pub struct Setup {
     pub config: Value,
     /// Worker threads of Envoy.
     pub workers: usize,
+    /// Its folder, where the name of the test will not do: programs that run side by side.
+    pub folder: Option<String>,
 }
 
 impl Default for Setup {
@@ -63,7 +65,7 @@ impl Setup {
             "envoy": {"admin": ports::free()},
             "servers": [],
         });
-        Self { config, workers: 1 }
+        Self { config, workers: 1, folder: None }
     }
 
     /// Adds a server; its endpoint is `/{name}/mcp`.
@@ -95,7 +97,7 @@ impl Setup {
     /// Which part failed, why, and where its log is.
     pub async fn start(mut self) -> Result<Stack> {
         self.config["envoy"]["wasm"] = json!(parts::wasm()?);
-        let folder = folder::fresh()?;
+        let folder = folder::fresh(self.folder.as_deref())?;
         let (authsvc, envoy) = Stack::start(&self, &folder)
             .await
             .with_context(|| format!("the stack in {}", folder.display()))?;

