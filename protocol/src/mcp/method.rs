@@ -13,8 +13,10 @@ pub enum Method {
     PromptsGet,
     /// `resources/read`
     ResourcesRead,
-    /// `tasks/get`, `tasks/update`, `tasks/cancel`, `tasks/result`
+    /// `tasks/get`, `tasks/update`, `tasks/cancel`
     Task,
+    /// `tasks/result` (2025-11-25).
+    TaskResult,
     /// Every other one: passes as it is.
     Other,
 }
@@ -29,20 +31,28 @@ impl Method {
             "tools/call" => Self::ToolsCall,
             "prompts/get" => Self::PromptsGet,
             "resources/read" => Self::ResourcesRead,
-            "tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result" => Self::Task,
+            "tasks/get" | "tasks/update" | "tasks/cancel" => Self::Task,
+            "tasks/result" => Self::TaskResult,
             _ => Self::Other,
         }
     }
 
-    /// The member of `params` that names what the method is about; `Mcp-Name` mirrors it.
+    /// The member of `params` that names what the method is about.
     #[must_use]
     pub const fn target(self) -> Option<&'static str> {
         match self {
             Self::ToolsCall | Self::PromptsGet => Some("name"),
             Self::ResourcesRead => Some("uri"),
-            Self::Task => Some("taskId"),
+            Self::Task | Self::TaskResult => Some("taskId"),
             Self::Initialize | Self::ToolsList | Self::Other => None,
         }
+    }
+
+    /// Whether `Mcp-Name` mirrors that member: the revision that has the header has no `tasks/result` any more, and what
+    /// is gone is the server's to answer.
+    #[must_use]
+    pub const fn is_mirrored(self) -> bool {
+        self.target().is_some() && !matches!(self, Self::TaskResult)
     }
 
     /// The members of `params` that a decision depends on: nobody may read them in two ways.

@@ -293,7 +293,7 @@ impl Said {
         let name = params.target.as_deref().map(|name| text(name, NAME));
         let mut said = Self {
             method: Some(text(&call.method, NAME)),
-            task: name.clone().filter(|_| item.method == Method::Task),
+            task: name.clone().filter(|_| matches!(item.method, Method::Task | Method::TaskResult)),
             name,
             version: version.map(|version| text(version, NAME)),
             traceparent: params.traceparent.as_deref().map(|trace| text(trace, NAME)),

@@ -68,11 +68,10 @@ impl Mirrored<'_> {
     /// The first header that is missing, malformed or different.
     pub fn agree(&self, said: &Said<'_>) -> Result<(), Mismatch> {
         same(METHOD, self.method, said.method)?;
-        match (self.name, said.name) {
+        let mirrored = Method::of(said.method).is_mirrored();
+        match (self.name, said.name.filter(|_| mirrored)) {
             (header, Some(name)) => same(NAME, header, name),
-            (Some(_), None) if Method::of(said.method).target().is_some() => {
-                Err(Mismatch::Differs(NAME))
-            }
+            (Some(_), None) if mirrored => Err(Mismatch::Differs(NAME)),
             // An extension may mirror a name that only its server knows where to find.
             (_, None) => Ok(()),
         }

@@ -44,6 +44,16 @@ fn only_a_whole_sentinel_is_decoded() {
 }
 
 #[test]
+fn a_method_that_is_gone_mirrors_nothing() {
+    let agree = |method: &'static str| {
+        let header = Mirrored { version: None, method: Some(method.as_bytes()), name: None };
+        header.agree(&Said { method, name: Some("a-task") })
+    };
+    assert_eq!(agree("tasks/result"), Ok(()));
+    assert_eq!(agree("tasks/get"), Err(Mismatch::Missing(NAME)));
+}
+
+#[test]
 fn a_name_that_a_method_of_an_extension_mirrors_is_the_servers_to_judge() {
     let agree = |method: &'static str| {
         let header = Mirrored {
