@@ -4,7 +4,7 @@ use attache_protocol::{
     event::{Fault, Outcome},
     jsonrpc::{self, Flaw, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR},
     mcp::{
-        era::{REVISIONS, UNSUPPORTED_VERSION},
+        era::{MODERN_REVISIONS, UNSUPPORTED_VERSION},
         headers::{HEADER_MISMATCH, Mismatch},
     },
 };
@@ -227,11 +227,11 @@ impl Refusal {
         reply
     }
 
-    /// The answer to a request of a revision that we cannot read: it names those that we can (2026-07-28,
-    /// "Protocol Version Header").
+    /// The answer to a request of a revision that we cannot read: it names those that it could have been of
+    /// (2026-07-28, "Protocol Version Header").
     #[must_use]
     pub fn version_reply(requested: &str, id: Option<&str>) -> Reply {
-        let data = json!({ "supported": REVISIONS, "requested": requested }).to_string();
+        let data = json!({ "supported": MODERN_REVISIONS, "requested": requested }).to_string();
         let refusal = Self::UnknownVersion;
         let mut reply = refusal.plain_reply(None);
         reply.body = jsonrpc::error_body(id, refusal.code(), &refusal.to_string(), Some(&data));

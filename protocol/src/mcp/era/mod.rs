@@ -10,6 +10,9 @@ pub const UNSUPPORTED_VERSION: i64 = -32022;
 pub const REVISIONS: [&str; 5] =
     [FIRST_MODERN, "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/// Those of them that a modern request can ask for; the others are agreed on in `initialize`.
+pub const MODERN_REVISIONS: [&str; 1] = [FIRST_MODERN];
+
 /// The first revision without sessions.
 const FIRST_MODERN: &str = "2026-07-28";
 
