@@ -8,6 +8,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use tempfile::TempDir;
+
 fn authsvc(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_authsvc"));
     command.args(arguments).current_dir(folder);
@@ -33,15 +35,20 @@ fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Who may do what with a file; `None` when there is none.
+fn mode(folder: &TempDir, name: &str) -> Option<u32> {
+    let metadata = fs::metadata(folder.path().join(name)).ok()?;
+    Some(metadata.permissions().mode() & 0o777)
+}
+
 #[test]
 fn a_first_configuration_is_written_checked_and_rendered() {
     let folder = tempfile::tempdir().unwrap();
     let written =
         authsvc(folder.path(), &["init", "--server", "weather=http://127.0.0.1:3001/mcp"], "");
     assert_eq!(written.status.code(), Some(0), "{}", err(&written));
-    let mode =
-        |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode("attache.yaml"), 0o600);
+    let mode = |name: &str| mode(&folder, name);
+    assert_eq!(mode("attache.yaml"), Some(0o600));
 
     let checked = authsvc(folder.path(), &["check"], "");
     assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
@@ -53,18 +60,24 @@ fn a_first_configuration_is_written_checked_and_rendered() {
     let kept = authsvc(folder.path(), &["render", "envoy", "-o", "envoy.yaml"], "");
     assert_eq!((printed.status.code(), kept.status.code()), (Some(0), Some(0)), "{}", err(&kept));
     assert_eq!(fs::read_to_string(folder.path().join("envoy.yaml")).unwrap(), out(&printed));
-    assert_eq!(mode("envoy.yaml"), 0o600);
-
-    let pieces = authsvc(folder.path(), &["render", "snippets", "-o", "pieces"], "");
-    assert_eq!(pieces.status.code(), Some(0), "{}", err(&pieces));
-    for name in ["pieces/listener-filter.yaml", "pieces/clusters.yaml", "pieces/routes.yaml"] {
-        assert!(out(&pieces).contains(&format!("{name}: written\n")), "{}", out(&pieces));
-        assert_eq!(mode(name), 0o600);
-    }
+    assert_eq!(mode("envoy.yaml"), Some(0o600));
 
     let again = authsvc(folder.path(), &["init"], "");
     assert_eq!(again.status.code(), Some(2));
     assert!(err(&again).contains("attache.yaml is already there"), "{}", err(&again));
+}
+
+#[test]
+fn the_pieces_for_an_envoy_of_ones_own_are_rendered() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = authsvc(folder.path(), &["init"], "");
+    assert_eq!(written.status.code(), Some(0), "{}", err(&written));
+    let pieces = authsvc(folder.path(), &["render", "snippets", "-o", "pieces"], "");
+    assert_eq!(pieces.status.code(), Some(0), "{}", err(&pieces));
+    for name in ["pieces/listener-filter.yaml", "pieces/clusters.yaml", "pieces/routes.yaml"] {
+        assert!(out(&pieces).contains(&format!("{name}: written\n")), "{}", out(&pieces));
+        assert_eq!(mode(&folder, name), Some(0o600));
+    }
 }
 
 #[test]

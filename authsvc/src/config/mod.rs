@@ -68,11 +68,12 @@ impl Config {
         let fault = |what: &str, error: &dyn fmt::Display| {
             Mistakes::one(name.clone(), format!("cannot be {what}: {error}"))
         };
-        let metadata = fs::metadata(file).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
+        let metadata = fs::metadata(file).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
                 fault("read", &format_args!("{error}; `authsvc init` writes a first one"))
+            } else {
+                fault("read", &error)
             }
-            _ => fault("read", &error),
         });
         let length = metadata?.len();
         if length > MAX_FILE {
