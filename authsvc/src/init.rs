@@ -152,6 +152,7 @@ servers:                             # each is served at {{public_url}}/{{name}}
     # analytics: {{capture: intent, arguments: [intent]}}   # off, metadata or intent
 {wasm}
 # analytics:
+#   keep: 90d                          # how long events stay; and at most max_size: 4GiB
 #   webhook: {{url: \"https://hooks.example.com/attache\", secret: \"whsec_...\"}}
 ",
         wasm = wasm.unwrap_or_default()

@@ -1,31 +1,51 @@
-//! Forgets what is dead, once an hour: codes and grants a day after their end, clients that nobody uses.
+//! Forgets what is over: once an hour codes and grants a day after their end and clients that nobody uses, once a
+//! minute events beyond what is kept of them.
 
 use std::time::Duration;
 
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use crate::{state::App, store};
+use crate::{events::retention, state::App, store};
 
-const EVERY: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
+/// Events come fast: what is beyond the size that they may have is what came in this time.
+const MINUTE: Duration = Duration::from_mins(1);
 const DAY: i64 = 24 * 3600;
 /// How long a client may be without a grant, seconds.
 const IDLE: i64 = 90 * DAY;
 
 /// Sweeps until `stop`.
 pub async fn run(app: App, stop: CancellationToken) {
-    loop {
-        if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "what is over was not forgotten, next try in an hour");
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = time::sleep(EVERY) => {}
-        }
+    // It ends in between two transactions, or in one that is then undone.
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = each_hour(&app) => {}
+        () = each_minute(&app) => {}
     }
 }
 
-/// Sweeps; returns how many rows went.
+async fn each_hour(app: &App) {
+    loop {
+        pause(HOUR, once(app).await.map(drop)).await;
+    }
+}
+
+async fn each_minute(app: &App) {
+    loop {
+        pause(MINUTE, retention::once(app).await).await;
+    }
+}
+
+async fn pause(period: Duration, swept: Result<(), store::Error>) {
+    if let Err(error) = swept {
+        let again_seconds = period.as_secs();
+        tracing::warn!(%error, again_seconds, "what is over was not forgotten");
+    }
+    time::sleep(period).await;
+}
+
+/// Sweeps what the hour asks for; returns how many rows went.
 ///
 /// # Errors
 /// When the database fails.

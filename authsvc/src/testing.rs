@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Embedded, Envoy, HostPort, HttpVersion, Origin, Server, Service,
+        Authorization, Config, Embedded, Envoy, HostPort, HttpVersion, Origin, Retention, Server, Service,
         Signing, User,
     },
     random::Random,
@@ -164,6 +164,10 @@ pub(crate) fn config() -> Config {
             max_list: 8 * 1024 * 1024,
         },
         servers: vec![server("everything")],
+        retention: Retention {
+            keep: Duration::from_hours(90 * 24),
+            max_size: 4 * 1024 * 1024 * 1024,
+        },
         webhook: None,
     }
 }

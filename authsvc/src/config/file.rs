@@ -96,6 +96,8 @@ pub(super) struct ServerAnalytics {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Analytics {
+    pub(super) keep: Option<String>,
+    pub(super) max_size: Option<String>,
     pub(super) webhook: Option<Webhook>,
 }
 

@@ -45,6 +45,8 @@ pub struct Config {
     pub envoy: Envoy,
     /// MCP servers, in the order of the file; names and paths are unique.
     pub servers: Vec<Server>,
+    /// How long events are kept.
+    pub retention: Retention,
     /// Where events go.
     pub webhook: Option<Webhook>,
 }
@@ -271,6 +273,15 @@ pub struct Credentials {
     pub header: String,
     /// Value.
     pub value: Secret,
+}
+
+/// How long events are kept: whichever bound is met first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retention {
+    /// Older ones are forgotten.
+    pub keep: Duration,
+    /// While the database holds more, the oldest are forgotten; bytes.
+    pub max_size: u64,
 }
 
 /// A webhook destination (Standard Webhooks).

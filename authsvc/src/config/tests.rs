@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use attache_protocol::plugin::{Argument, Authentication, CallerToken, Capture};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use super::{Authorization, Config, HttpVersion, Loaded, Mistakes, Signing, WebhookTargets};
+use super::{Authorization, Config, HttpVersion, Loaded, Mistakes, Retention, Signing, WebhookTargets};
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
 
@@ -55,6 +55,8 @@ servers:
     http_version: 2
     analytics: {capture: off}
 analytics:
+  keep: 7d
+  max_size: 64MiB
   webhook: {url: http://127.0.0.1:9999/hook, secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=, allow_private: true}
 "#;
 
@@ -123,6 +125,8 @@ fn the_least_authorization_and_server_have_every_default() {
     assert_eq!(server.analytics.capture, Capture::Intent);
     assert_eq!(server.analytics.arguments, [Argument::Intent]);
     assert!(config.webhook.is_none());
+    let ninety_days = Duration::from_hours(90 * 24);
+    assert_eq!(config.retention, Retention { keep: ninety_days, max_size: 4 << 30 });
 }
 
 #[test]
@@ -132,6 +136,8 @@ fn every_key_is_read() {
     assert_eq!(config.service.secret.reveal(), "a:_\"b\",_{c}:_[d]#e,f|g&h*i!j%k@l`m'n");
     assert_eq!(config.service.internal_address.host, "fd00::2");
     assert_eq!(config.envoy.wasm, Path::new("/opt/attache.wasm"));
+    let week = Duration::from_hours(7 * 24);
+    assert_eq!(config.retention, Retention { keep: week, max_size: 64 << 20 });
     assert_eq!(config.webhook.unwrap().targets, WebhookTargets::Any);
 }
 
@@ -209,6 +215,9 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with("", "envoy: {max_body: 4MB}"),
         with("", "envoy: {max_body: 1GiB}"),
         with("", "database: sqlite://a?mode=ro"),
+        with("", "analytics: {keep: 1h}"),
+        with("", "analytics: {keep: for ever}"),
+        with("", "analytics: {max_size: 1MiB}"),
         with("", "analytics: {webhook: {url: http://hooks.example.com, secret: whsec_x}}"),
         with(
             "",

@@ -1,6 +1,6 @@
 //! `GET /internal/events`: events in the order of their arrival, by cursor.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Json,
@@ -44,6 +44,9 @@ struct Listing {
     events: Vec<Listed>,
     /// What to continue after.
     next: i64,
+    /// Events that are in no listing, by reason, since the database began.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    lost: BTreeMap<String, i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,7 +83,8 @@ async fn read(app: &App, page: Page) -> Result<Listing, StoreError> {
         events = app.store.events_after(page.after, limit).await?;
     }
     let next = events.last().map_or(page.after, |event| event.cursor);
-    Ok(Listing { events: events.into_iter().filter_map(listed).collect(), next })
+    let lost = app.store.lost_events().await?;
+    Ok(Listing { events: events.into_iter().filter_map(listed).collect(), next, lost })
 }
 
 fn listed(StoredEvent { cursor, body }: StoredEvent) -> Option<Listed> {

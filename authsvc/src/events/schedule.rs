@@ -77,6 +77,12 @@ pub fn later(now_ms: i64, delay: Duration) -> i64 {
     now_ms.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// A time so much before another, both Unix milliseconds.
+#[must_use]
+pub fn earlier(now_ms: i64, delay: Duration) -> i64 {
+    now_ms.saturating_sub(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// Delays between the ten attempts, the first of which is immediate: 75 h 35 min in all.
 const DELAYS: [Duration; 9] = [
     Duration::from_secs(5),

@@ -1,4 +1,6 @@
-//! Events: added in batches, read in the order of their arrival.
+//! Events: added in batches, read in the order of their arrival, forgotten in that order.
+
+use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
@@ -27,6 +29,33 @@ pub struct StoredEvent {
     pub body: String,
 }
 
+/// Events that were forgotten.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Forgotten {
+    /// All of them.
+    pub events: u64,
+    /// Those among them that were still to be delivered.
+    pub undelivered: u64,
+}
+
+/// Why an event is not there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Loss {
+    /// There was no room for it in the filter.
+    OutboxFull,
+    /// It was forgotten before it was delivered.
+    Undelivered,
+}
+
+impl Loss {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutboxFull => "outbox_full",
+            Self::Undelivered => "undelivered",
+        }
+    }
+}
+
 impl Store {
     /// Adds the events that are not there yet, in one transaction with their deliveries to `destination` and
     /// with the count of what the sender `dropped`; returns how many were new. When it returns, they are durable.
@@ -51,7 +80,7 @@ impl Store {
         }
         // A batch that holds nothing new is one whose answer was lost: its losses are counted already.
         if dropped > 0 && (added > 0 || events.is_empty()) {
-            count_losses(&mut transaction, dropped).await?;
+            count_losses(&mut transaction, Loss::OutboxFull, dropped).await?;
         }
         transaction.commit().await?;
         Ok(added)
@@ -76,15 +105,54 @@ impl Store {
         Ok(events.into_iter().map(|(cursor, body)| StoredEvent { cursor, body }).collect())
     }
 
-    /// How many events filters lost before they could send them.
+    /// Forgets the oldest events and their deliveries, whatever became of these: those that were received before
+    /// `before_ms`, at most `limit`. Losses are counted.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was forgotten.
+    pub async fn forget_events(
+        &self,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Forgotten, StoreError> {
+        let mut transaction = self.write().await?;
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(cursor) FROM
+                (SELECT cursor, received_at_ms FROM events ORDER BY cursor LIMIT $1) AS oldest
+             WHERE received_at_ms < $2",
+        )
+        .bind(limit)
+        .bind(before_ms)
+        .fetch_one(&mut *transaction)
+        .await?;
+        let Some(last) = last else { return Ok(Forgotten::default()) };
+        let undelivered: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM deliveries WHERE event <= $1 AND state IN ('due', 'leased')",
+        )
+        .bind(last)
+        .fetch_one(&mut *transaction)
+        .await?;
+        let undelivered = u64::try_from(undelivered).unwrap_or_default();
+        if undelivered > 0 {
+            count_losses(&mut transaction, Loss::Undelivered, undelivered).await?;
+        }
+        let done = sqlx::query("DELETE FROM events WHERE cursor <= $1")
+            .bind(last)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Forgotten { events: done.rows_affected(), undelivered })
+    }
+
+    /// How many events were lost, by reason.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lost_events(&self) -> Result<i64, StoreError> {
-        let count = sqlx::query_scalar("SELECT COALESCE(SUM(count), 0) FROM event_losses")
-            .fetch_one(self.reader())
+    pub async fn lost_events(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let losses: Vec<(String, i64)> = sqlx::query_as("SELECT reason, count FROM event_losses")
+            .fetch_all(self.reader())
             .await?;
-        Ok(count)
+        Ok(losses.into_iter().collect())
     }
 }
 
@@ -124,12 +192,17 @@ async fn insert_deliveries(
     Ok(())
 }
 
-async fn count_losses(connection: &mut SqliteConnection, dropped: u64) -> Result<(), sqlx::Error> {
+async fn count_losses(
+    connection: &mut SqliteConnection,
+    loss: Loss,
+    events: u64,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO event_losses (reason, count) VALUES ('outbox_full', $1)
+        "INSERT INTO event_losses (reason, count) VALUES ($1, $2)
          ON CONFLICT (reason) DO UPDATE SET count = event_losses.count + excluded.count",
     )
-    .bind(u32::try_from(dropped).unwrap_or(u32::MAX))
+    .bind(loss.as_str())
+    .bind(u32::try_from(events).unwrap_or(u32::MAX))
     .execute(connection)
     .await?;
     Ok(())

@@ -110,6 +110,20 @@ impl Store {
         Ok(())
     }
 
+    /// What of the file is in use, bytes: pages that became free are used again before it grows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn used_bytes(&self) -> Result<u64, Error> {
+        let bytes: i64 = sqlx::query_scalar(
+            "SELECT (page_count - freelist_count) * page_size
+             FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(u64::try_from(bytes).unwrap_or_default())
+    }
+
     /// Ends all connections, after what they are doing.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -6,6 +6,7 @@ mod authorization;
 mod network;
 mod origin;
 mod report;
+mod retention;
 mod server;
 mod units;
 mod webhook;
@@ -81,6 +82,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
     ];
     network::distinct(report, &listeners);
     let servers = server::servers(file.servers.as_deref(), public_url.as_ref().ok(), report);
+    let retention = retention::retention(file.analytics.as_ref(), report);
     let webhook = webhook::webhook(file.analytics.as_ref(), report);
     Ok(Config {
         public_url: public_url?,
@@ -90,6 +92,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
         service: service?,
         envoy: envoy?,
         servers: servers?,
+        retention: retention?,
         webhook: webhook?,
     })
 }

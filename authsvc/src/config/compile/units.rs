@@ -34,18 +34,19 @@ pub(super) fn show(duration: Duration) -> String {
     }
 }
 
-/// Bytes: `65536`, `64KiB`, `4MiB`.
+/// Bytes: `65536`, `64KiB`, `4MiB`, `1GiB`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let (number, unit) = split(text);
     let factor = match unit {
         "" | "B" => 1,
         "KiB" => 1024,
         "MiB" => 1024 * 1024,
+        "GiB" => 1024 * 1024 * 1024,
         _ => 0,
     };
     match number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor)) {
         Some(bytes) if factor > 0 => Ok(bytes),
-        _ => Err("a size is a whole number of bytes, KiB or MiB: 65536, 64KiB, 4MiB".to_owned()),
+        _ => Err("a size is a whole number of bytes, KiB, MiB or GiB: 65536, 64KiB, 4MiB, 1GiB".to_owned()),
     }
 }
 
@@ -92,6 +93,7 @@ mod tests {
     #[test]
     fn sizes_are_bytes_or_binary_multiples() {
         assert_eq!(size("4MiB"), Ok(4 * 1024 * 1024));
+        assert_eq!(size("1GiB"), Ok(1024 * 1024 * 1024));
         assert_eq!(size("64KiB"), Ok(65536));
         assert_eq!(size("65536"), Ok(65536));
         for text in ["", "MiB", "4MB", "4 MiB", "-1", "0.5MiB", "99999999999999MiB"] {

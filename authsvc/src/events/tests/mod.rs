@@ -4,6 +4,7 @@ mod delivery;
 mod ingest;
 mod listing;
 mod receiver;
+mod retention;
 mod retries;
 
 use attache_protocol::secret::Secret;

@@ -1,0 +1,35 @@
+//! The section `analytics`: how long events are kept.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::{
+    super::{Retention, document::Path, file},
+    report::{Checked, Report},
+    units,
+};
+
+const AGES: RangeInclusive<Duration> = Duration::from_hours(24)..=Duration::from_hours(3650 * 24);
+const DEFAULT_AGE: Duration = Duration::from_hours(90 * 24);
+const MIB: usize = 1024 * 1024;
+const SIZES: RangeInclusive<usize> = 16 * MIB..=1024 * 1024 * MIB;
+const DEFAULT_SIZE: usize = 4 * 1024 * MIB;
+
+/// What is kept at most, by age and by size.
+pub(super) fn retention(
+    file: Option<&file::Analytics>,
+    report: &mut Report<'_>,
+) -> Checked<Retention> {
+    let at = Path::default().key("analytics");
+    let keep = file.and_then(|analytics| analytics.keep.as_deref());
+    let keep = report.duration(&at.key("keep"), keep, DEFAULT_AGE, AGES);
+    let size = file.and_then(|analytics| analytics.max_size.as_deref());
+    let size = report.optional(&at.key("max_size"), size, DEFAULT_SIZE, |text| {
+        let bytes = units::size(text)?;
+        if SIZES.contains(&bytes) {
+            Ok(bytes)
+        } else {
+            Err("must be between 16MiB and 1024GiB".to_owned())
+        }
+    });
+    Ok(Retention { keep: keep?, max_size: size? as u64 })
+}

@@ -1,0 +1,44 @@
+//! Forgets events that are too old, or too many: anyone can cause an event, so the disk must not depend on how many.
+//!
+//! The oldest go first, with their deliveries. One that is still to be delivered goes as well: a receiver that does
+//! not answer must not fill the disk either. That is logged and counted as a loss.
+
+use crate::{
+    events::schedule::earlier,
+    state::App,
+    store::{StoreError, events::Forgotten},
+};
+
+/// Events that one transaction forgets: so few that whoever stores events meanwhile waits for milliseconds.
+const BATCH: u32 = 200;
+
+/// Forgets what is beyond the configured age and size.
+///
+/// # Errors
+/// When the database fails; what was forgotten until then stays forgotten.
+pub async fn once(app: &App) -> Result<(), StoreError> {
+    let retention = app.config.retention;
+    let too_old_ms = earlier(app.clock.now_ms(), retention.keep);
+    let mut all = Forgotten::default();
+    loop {
+        let too_large = app.store.used_bytes().await? > retention.max_size;
+        let before_ms = if too_large { i64::MAX } else { too_old_ms };
+        let batch = app.store.forget_events(before_ms, BATCH).await?;
+        if batch.events == 0 {
+            break;
+        }
+        all.events += batch.events;
+        all.undelivered += batch.undelivered;
+    }
+    log(all);
+    Ok(())
+}
+
+fn log(Forgotten { events, undelivered }: Forgotten) {
+    if undelivered > 0 {
+        tracing::warn!(events = undelivered, "events were forgotten before they were delivered");
+    }
+    if events > 0 {
+        tracing::info!(events, "events beyond analytics.keep or analytics.max_size are forgotten");
+    }
+}
