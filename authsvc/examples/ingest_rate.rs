@@ -86,7 +86,7 @@ async fn send_all(router: Router, bodies: Vec<String>) -> anyhow::Result<()> {
 }
 
 fn batch(size: usize) -> String {
-    let batch = Batch { dropped: 0, events: (0..size).map(|_| event()).collect() };
+    let batch = Batch { dropped: 0, throttled: 0, events: (0..size).map(|_| event()).collect() };
     serde_json::to_string(&batch).unwrap_or_default()
 }
 

@@ -43,6 +43,7 @@ pub(crate) struct Parked {
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) dropped: u32,
+    throttled: u32,
     pub(crate) refusals: u32,
     pub(crate) panics: u32,
     memory: u32,
@@ -62,6 +63,7 @@ impl Counters {
     pub(crate) fn define() -> Result<Self, HostError> {
         Ok(Self {
             dropped: host::define_counter("attache_events_dropped")?,
+            throttled: host::define_counter("attache_events_throttled")?,
             refusals: host::define_counter("attache_refusals")?,
             panics: host::define_counter("attache_panics")?,
             memory: host::define_gauge("attache_memory_bytes")?,
@@ -140,6 +142,7 @@ impl Worker {
                 Pushed::First => self.hurry(self.shared.gateway.events.flush_ms),
                 Pushed::Full => self.hurry(1),
                 Pushed::Dropped => Self::count(self.counters.dropped, 1),
+                Pushed::Throttled => Self::count(self.counters.throttled, 1),
             }
         }
         for owner in over.owners {

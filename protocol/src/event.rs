@@ -158,6 +158,9 @@ pub struct Batch {
     /// Events lost in the sender since its last accepted batch, because its outbox was full.
     #[serde(default)]
     pub dropped: u64,
+    /// The same, because requests without a token caused too many of them.
+    #[serde(default)]
+    pub throttled: u64,
     /// In the order they were made.
     pub events: Vec<Event>,
 }

@@ -18,7 +18,10 @@ use uuid::Uuid;
 use super::delivery::DESTINATION;
 use crate::{
     state::App,
-    store::{StoreError, events::NewEvent},
+    store::{
+        StoreError,
+        events::{Lost, NewEvent},
+    },
 };
 
 /// Most events in one batch.
@@ -31,7 +34,7 @@ const LAST_TIME_MS: u64 = 253_402_300_799_999;
 /// A batch of which every event was looked at.
 #[derive(Debug)]
 struct Checked<'a> {
-    dropped: u64,
+    lost: Lost,
     events: Vec<NewEvent<'a>>,
     refused: Vec<Refused>,
 }
@@ -79,8 +82,8 @@ async fn store(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Answer,
     let batch = check(&body)?;
     let now_ms = app.clock.now_ms();
     let destination = app.config.webhook.as_ref().map(|_| DESTINATION);
-    let stored = app.store.add_events(&batch.events, batch.dropped, destination, now_ms).await?;
-    log_losses(batch.dropped);
+    let stored = app.store.add_events(&batch.events, batch.lost, destination, now_ms).await?;
+    log_losses(batch.lost);
     log_refusals(&batch.refused);
     if stored > 0 {
         app.arrivals.announce();
@@ -88,9 +91,13 @@ async fn store(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Answer,
     Ok(Answer { accepted: batch.events.len(), refused: batch.refused })
 }
 
-fn log_losses(dropped: u64) {
+fn log_losses(Lost { dropped, throttled }: Lost) {
     if dropped > 0 {
         tracing::warn!(events = dropped, "a filter lost events: its outbox was full");
+    }
+    // Whoever causes these should not fill the log either; the listing has their number.
+    if throttled > 0 {
+        tracing::debug!(events = throttled, "requests without a token caused too many events");
     }
 }
 
@@ -107,6 +114,8 @@ fn check(body: &[u8]) -> Result<Checked<'_>, BatchError> {
     struct Batch<'a> {
         #[serde(default)]
         dropped: u64,
+        #[serde(default)]
+        throttled: u64,
         #[serde(borrow)]
         events: Vec<&'a RawValue>,
     }
@@ -114,7 +123,8 @@ fn check(body: &[u8]) -> Result<Checked<'_>, BatchError> {
     if batch.events.len() > MAX_EVENTS {
         return Err(BatchError::TooMany(batch.events.len()));
     }
-    let mut checked = Checked { dropped: batch.dropped, events: Vec::new(), refused: Vec::new() };
+    let lost = Lost { dropped: batch.dropped, throttled: batch.throttled };
+    let mut checked = Checked { lost, events: Vec::new(), refused: Vec::new() };
     for (index, raw) in batch.events.into_iter().enumerate() {
         match check_event(raw.get()) {
             Ok(event) => checked.events.push(event),

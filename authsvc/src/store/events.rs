@@ -20,6 +20,15 @@ pub struct NewEvent<'a> {
     pub body: &'a str,
 }
 
+/// Events that never reached us, as their sender counts them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Lost {
+    /// There was no room for them.
+    pub dropped: u64,
+    /// Requests without a token caused too many.
+    pub throttled: u64,
+}
+
 /// An event that is stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredEvent {
@@ -43,6 +52,8 @@ pub struct Forgotten {
 enum Loss {
     /// There was no room for it in the filter.
     OutboxFull,
+    /// Requests without a token caused too many of them.
+    Throttled,
     /// It was forgotten before it was delivered.
     Undelivered,
 }
@@ -51,6 +62,7 @@ impl Loss {
     const fn as_str(self) -> &'static str {
         match self {
             Self::OutboxFull => "outbox_full",
+            Self::Throttled => "throttled",
             Self::Undelivered => "undelivered",
         }
     }
@@ -58,14 +70,14 @@ impl Loss {
 
 impl Store {
     /// Adds the events that are not there yet, in one transaction with their deliveries to `destination` and
-    /// with the count of what the sender `dropped`; returns how many were new. When it returns, they are durable.
+    /// with the count of what the sender `lost`; returns how many were new. When it returns, they are durable.
     ///
     /// # Errors
     /// When the database fails; then nothing was added.
     pub async fn add_events(
         &self,
         events: &[NewEvent<'_>],
-        dropped: u64,
+        lost: Lost,
         destination: Option<&str>,
         now_ms: i64,
     ) -> Result<usize, StoreError> {
@@ -79,8 +91,9 @@ impl Store {
             added += cursors.len();
         }
         // A batch that holds nothing new is one whose answer was lost: its losses are counted already.
-        if dropped > 0 && (added > 0 || events.is_empty()) {
-            count_losses(&mut transaction, Loss::OutboxFull, dropped).await?;
+        if added > 0 || events.is_empty() {
+            count_losses(&mut transaction, Loss::OutboxFull, lost.dropped).await?;
+            count_losses(&mut transaction, Loss::Throttled, lost.throttled).await?;
         }
         transaction.commit().await?;
         Ok(added)
@@ -133,9 +146,7 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         let undelivered = u64::try_from(undelivered).unwrap_or_default();
-        if undelivered > 0 {
-            count_losses(&mut transaction, Loss::Undelivered, undelivered).await?;
-        }
+        count_losses(&mut transaction, Loss::Undelivered, undelivered).await?;
         let done = sqlx::query("DELETE FROM events WHERE cursor <= $1")
             .bind(last)
             .execute(&mut *transaction)
@@ -197,6 +208,9 @@ async fn count_losses(
     loss: Loss,
     events: u64,
 ) -> Result<(), sqlx::Error> {
+    if events == 0 {
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO event_losses (reason, count) VALUES ($1, $2)
          ON CONFLICT (reason) DO UPDATE SET count = event_losses.count + excluded.count",

@@ -3,9 +3,13 @@
 //! Events are written as JSON once, when they come. A batch stays until it is accepted, so an answer that was lost
 //! costs a repetition, which the receiver recognizes by the events' identities, and never an event.
 
+mod bucket;
+
 use std::collections::VecDeque;
 
 use attache_protocol::{event::Event, plugin::Events};
+
+use self::bucket::Bucket;
 
 /// Waiting time after the first failure, milliseconds; it doubles with each further one.
 const FIRST_BACKOFF_MS: u64 = 500;
@@ -24,7 +28,7 @@ pub struct Outbox {
     bytes: usize,
     strangers: Strangers,
     sending: Option<Sending>,
-    dropped: u64,
+    lost: Lost,
     failures: u32,
     again_ms: u64,
 }
@@ -51,6 +55,17 @@ struct Waiting {
 struct Strangers {
     events: usize,
     bytes: usize,
+    /// What they may still cause.
+    bucket: Bucket,
+}
+
+/// Events that are lost, and not told of yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lost {
+    /// There was no room.
+    dropped: u64,
+    /// Strangers caused too many.
+    throttled: u64,
 }
 
 /// Of whom an event tells.
@@ -66,7 +81,7 @@ enum Sender {
 #[derive(Debug)]
 struct Sending {
     events: usize,
-    dropped: u64,
+    lost: Lost,
 }
 
 /// What became of an event.
@@ -80,6 +95,8 @@ pub enum Pushed {
     Full,
     /// There was no room: it is lost, and counted.
     Dropped,
+    /// Strangers caused too many of them: it is lost, and counted.
+    Throttled,
 }
 
 /// What became of a batch.
@@ -107,27 +124,32 @@ impl Outbox {
             limits,
             waiting: VecDeque::new(),
             bytes: 0,
-            strangers: Strangers { events: 0, bytes: 0 },
+            strangers: Strangers { events: 0, bytes: 0, bucket: Bucket::full() },
             sending: None,
-            dropped: 0,
+            lost: Lost { dropped: 0, throttled: 0 },
             failures: 0,
             again_ms: 0,
         }
     }
 
     /// Takes an event; when there is no room, the new one is lost. Strangers have room for half of what fits: they
-    /// must not crowd out what tells of calls.
+    /// must not crowd out what tells of calls. And they cause ten events a second, after a hundred at once: each
+    /// fills a disk a little.
     pub fn push(&mut self, event: &Event, now_ms: u64) -> Pushed {
+        let sender = Sender::of(event);
+        if sender == Sender::Stranger && !self.strangers.bucket.pays(now_ms) {
+            self.lost.throttled += 1;
+            return Pushed::Throttled;
+        }
         let Ok(json) = serde_json::to_vec(event) else {
-            self.dropped += 1;
+            self.lost.dropped += 1;
             return Pushed::Dropped;
         };
-        let sender = Sender::of(event);
         let full = self.waiting.len() >= self.limits.events
             || (sender == Sender::Stranger && self.is_full_of_strangers(json.len()))
             || self.bytes.saturating_add(json.len()) > self.limits.bytes;
         if full {
-            self.dropped += 1;
+            self.lost.dropped += 1;
             return Pushed::Dropped;
         }
         let first = self.waiting.is_empty();
@@ -156,7 +178,9 @@ impl Outbox {
             return None;
         }
         let mut body = Vec::with_capacity(self.bytes.min(MOST_BATCH_BYTES) + ENVELOPE);
-        body.extend_from_slice(format!(r#"{{"dropped":{},"events":["#, self.dropped).as_bytes());
+        let Lost { dropped, throttled } = self.lost;
+        let head = format!(r#"{{"dropped":{dropped},"throttled":{throttled},"events":["#);
+        body.extend_from_slice(head.as_bytes());
         let mut events = 0;
         for Waiting { json: event, .. } in self.waiting.iter().take(self.limits.batch) {
             if events > 0 {
@@ -169,7 +193,7 @@ impl Outbox {
             events += 1;
         }
         body.extend_from_slice(b"]}");
-        self.sending = Some(Sending { events, dropped: self.dropped });
+        self.sending = Some(Sending { events, lost: self.lost });
         Some(body)
     }
 
@@ -180,14 +204,16 @@ impl Outbox {
         };
         match status {
             Some(202) => {
-                self.dropped = self.dropped.saturating_sub(sending.dropped);
+                let Lost { dropped, throttled } = sending.lost;
+                self.lost.dropped = self.lost.dropped.saturating_sub(dropped);
+                self.lost.throttled = self.lost.throttled.saturating_sub(throttled);
                 self.forget(sending.events);
                 Sent::Accepted
             }
             // The secret can be corrected, the load pass: everything else of 4xx is about the batch itself.
             Some(400..=499) if !matches!(status, Some(401 | 403 | 404 | 408 | 425 | 429)) => {
                 self.forget(sending.events);
-                self.dropped = self.dropped.saturating_add(sending.events as u64);
+                self.lost.dropped = self.lost.dropped.saturating_add(sending.events as u64);
                 Sent::Poisoned(sending.events)
             }
             Some(_) | None => {
@@ -219,7 +245,7 @@ impl Outbox {
         for event in self.waiting.drain(..events.min(self.waiting.len())) {
             self.bytes = self.bytes.saturating_sub(event.json.len());
             if event.sender == Sender::Stranger {
-                let Strangers { events, bytes } = &mut self.strangers;
+                let Strangers { events, bytes, .. } = &mut self.strangers;
                 *events = events.saturating_sub(1);
                 *bytes = bytes.saturating_sub(event.json.len());
             }

@@ -161,6 +161,30 @@ fn strangers_do_not_crowd_out_what_tells_of_calls() {
 }
 
 #[test]
+fn strangers_cause_a_hundred_events_and_then_ten_a_second() {
+    let mut outbox = Outbox::new(&limits(1000, 1 << 20, 1000));
+    let causes = |outbox: &mut Outbox, now_ms| {
+        (0..1000).filter(|id| outbox.push(&refusal(*id), now_ms) == Pushed::Held).count()
+    };
+    assert_eq!(outbox.push(&refusal(0), 5000), Pushed::First);
+    assert_eq!(causes(&mut outbox, 5000), 99);
+    assert_eq!(outbox.push(&refusal(1), 5099), Pushed::Throttled);
+    assert_eq!(causes(&mut outbox, 6000), 10);
+    assert_eq!(causes(&mut outbox, 100_000), 100, "no more than that in one go");
+    assert_eq!(causes(&mut outbox, 90_000), 0, "nor when the clock is set back");
+    assert_eq!(outbox.push(&event(2), 90_000), Pushed::Held, "callers are not held to it");
+    assert_eq!(outbox.push(&Event { upstream_us: Some(1), ..refusal(3) }, 90_000), Pushed::Held);
+
+    let throttled = 901 + 1 + 990 + 900 + 1000;
+    let batch: Batch = serde_json::from_slice(&outbox.next(90_000).expect("a batch")).unwrap();
+    assert_eq!((batch.events.len(), batch.dropped, batch.throttled), (212, 0, throttled));
+    outbox.answered(Some(202), 90_000);
+    outbox.push(&event(4), 90_000);
+    let batch: Batch = serde_json::from_slice(&outbox.next(91_000).expect("a batch")).unwrap();
+    assert_eq!(batch.throttled, 0, "what was told is not told again");
+}
+
+#[test]
 fn bytes_are_bounded_too() {
     let size = serde_json::to_vec(&event(0)).expect("JSON").len();
     let mut outbox = Outbox::new(&limits(100, size * 2, 100));

@@ -165,7 +165,7 @@ async fn a_batch_beyond_the_limits_is_refused() {
 #[tokio::test]
 async fn losses_of_the_sender_are_counted_once() {
     let fixture = Fixture::new(None).await;
-    let batch = json!({ "dropped": 7, "events": [event(1)] });
+    let batch = json!({ "dropped": 7, "throttled": 900, "events": [event(1)] });
 
     for _answer_was_lost in 0..2 {
         assert_eq!(fixture.send(&batch).await.0, StatusCode::ACCEPTED);
@@ -174,7 +174,7 @@ async fn losses_of_the_sender_are_counted_once() {
     fixture.send(json!({ "dropped": u64::MAX, "events": [] })).await;
 
     let (_, listing) = fixture.list("").await;
-    assert_eq!(listing["lost"], json!({ "outbox_full": 10 + i64::from(u32::MAX) }));
+    assert_eq!(listing["lost"], json!({ "outbox_full": 10 + i64::from(u32::MAX), "throttled": 900 }));
 }
 
 #[tokio::test]
