@@ -6,7 +6,10 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::clean;
-use crate::testing::{Answer, Bench, json as post};
+use crate::{
+    store::clients::MAX_UNUSED,
+    testing::{Answer, Bench, RESOURCE, get, json as post},
+};
 
 async fn register(bench: &Bench, body: &Value) -> Answer {
     bench.public(post("/oauth/register", body)).await
@@ -219,6 +222,55 @@ async fn rule_12_an_address_that_registers_too_much_has_to_wait() {
     assert_eq!(answer.header("retry-after"), "1");
     bench.advance(Duration::from_secs(1));
     assert_eq!(register(&bench, &body).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn rule_12_of_clients_that_were_never_used_the_oldest_go_when_there_are_too_many() {
+    let bench = Bench::new().await;
+    let mut ids = Vec::new();
+    for n in 0..MAX_UNUSED + 3 {
+        bench.advance(Duration::from_secs(2));
+        let callback = format!("https://example.com/{n}");
+        let answer = register(&bench, &json!({ "redirect_uris": [callback] })).await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        ids.push(answer.json()["client_id"].as_str().unwrap().to_owned());
+        if n == 0 {
+            // Somebody is about to log in at the first.
+            let request = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs([
+                    ("response_type", "code"),
+                    ("client_id", &ids[0]),
+                    ("redirect_uri", &callback),
+                    ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+                    ("code_challenge_method", "S256"),
+                    ("resource", RESOURCE),
+                ])
+                .finish();
+            let page = bench.public(get(&format!("/oauth/authorize?{request}"))).await;
+            assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+        }
+        if n == 1 {
+            grant(&bench, &ids[1]).await;
+        }
+    }
+    let mut gone = Vec::new();
+    for (n, id) in ids.iter().enumerate() {
+        if bench.app.store.client(id).await.unwrap().is_none() {
+            gone.push(n);
+        }
+    }
+    assert_eq!(gone, [2, 3], "one is busy, one was used, and the others are the oldest");
+}
+
+/// A user grants something to a client.
+async fn grant(bench: &Bench, id: &str) {
+    let mut transaction = bench.app.store.write().await.unwrap();
+    sqlx::query("UPDATE clients SET used_at = seen_at WHERE id = $1")
+        .bind(id)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! Clients that registered themselves.
 
-use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
+use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Error, Store};
+
+/// Clients that were never granted anything: anyone can register one.
+pub(crate) const MAX_UNUSED: i64 = if cfg!(test) { 50 } else { 10_000 };
 
 /// How a client shows who it is at the token endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,7 +63,9 @@ pub enum Identity {
 }
 
 impl Store {
-    /// Keeps a client; of a [`Identity::Shared`] registration that is there already, returns that client.
+    /// Keeps a client; of a [`Identity::Shared`] registration that is there already, returns that client. When too
+    /// many were never used, the oldest of them goes with which no one is busy: a flood must not keep anyone from
+    /// registering.
     ///
     /// # Errors
     /// When the database fails.
@@ -86,6 +91,7 @@ impl Store {
         .bind(new.created_at)
         .fetch_one(&mut *transaction)
         .await?;
+        forget_unused(&mut transaction, &client).await?;
         transaction.commit().await?;
         Ok(client)
     }
@@ -130,6 +136,29 @@ impl Store {
         transaction.commit().await?;
         Ok(done.rows_affected())
     }
+}
+
+/// Forgets clients that were never used, oldest first, until there are not too many: never `newest`, nor one with
+/// an authorization under way.
+async fn forget_unused(
+    connection: &mut SqliteConnection,
+    newest: &Client,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM clients WHERE id IN (
+            SELECT id FROM clients
+            WHERE used_at IS NULL AND id <> $1
+            AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.client_id = clients.id)
+            AND NOT EXISTS (SELECT 1 FROM interactions WHERE interactions.client_id = clients.id)
+            ORDER BY seen_at
+            LIMIT (SELECT CASE WHEN COUNT(*) > $2 THEN COUNT(*) - $2 ELSE 0 END
+                   FROM clients WHERE used_at IS NULL))",
+    )
+    .bind(&newest.id)
+    .bind(MAX_UNUSED)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 impl FromRow<'_, SqliteRow> for Client {

@@ -31,11 +31,13 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO interactions (id, browser, asked, expires_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO interactions (id, browser, asked, client_id, expires_at) \
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(&new.id)
         .bind(&new.browser)
         .bind(asked)
+        .bind(&new.asked.client_id)
         .bind(new.expires_at)
         .execute(&mut *transaction)
         .await?;
