@@ -49,7 +49,7 @@ struct Limits {
 
 /// What the public reaches.
 pub fn public(app: App) -> Router {
-    let table = Router::new()
+    let table = probes()
         .route("/.well-known/oauth-protected-resource", get(discovery::root_resource))
         .route("/.well-known/oauth-protected-resource/{*path}", get(discovery::path_resource))
         .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
@@ -59,31 +59,40 @@ pub fn public(app: App) -> Router {
         .route("/oauth/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth/login", get(login::get).post(login::post))
         .route("/oauth/consent", get(consent::get).post(consent::post))
-        .route("/oauth/token", post(token::token))
-        .route("/live", get(live))
-        .route("/ready", get(ready));
-    finish(table, PUBLIC, app)
+        .route("/oauth/token", post(token::token));
+    finish(bounded(table.fallback(not_found), PUBLIC.body), PUBLIC.time, app)
 }
 
 /// What Envoy and the operator reach.
 pub fn internal(app: App) -> Router {
     let guarded = Router::new()
-        .route("/internal/events", get(events::listing::list).post(events::ingest::ingest))
+        .route("/internal/events", get(events::listing::list).post(events::ingest::ingest));
+    // The secret comes before the body: without it nothing is kept of that.
+    let guarded = bounded(guarded, INTERNAL.body)
         .layer(middleware::from_fn_with_state(app.clone(), require_secret));
-    let table = Router::new().route("/live", get(live)).route("/ready", get(ready)).merge(guarded);
-    finish(table, INTERNAL, app)
+    let open = bounded(probes().fallback(not_found), PUBLIC.body);
+    finish(open.merge(guarded), INTERNAL.time, app)
+}
+
+/// What anyone may ask on either listener.
+fn probes() -> Router<App> {
+    Router::new().route("/live", get(live)).route("/ready", get(ready))
+}
+
+/// Reads the bodies of requests to these routes, and no more of each than this.
+fn bounded(table: Router<App>, allowed: Allowed) -> Router<App> {
+    table
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(allowed.bytes))
+        .layer(middleware::from_fn_with_state(allowed, body::take))
 }
 
 /// What every request goes through, from the outside in: correlation id and log line, time limit, a panic costs
 /// one request.
-fn finish(table: Router<App>, limits: Limits, app: App) -> Router {
+fn finish(table: Router<App>, time: Duration, app: App) -> Router {
     table
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(limits.body.bytes))
-        .layer(middleware::from_fn_with_state(limits.body, body::take))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.time))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, time))
         .layer(middleware::from_fn_with_state(app.clone(), correlation::correlate))
         .with_state(app)
 }
@@ -111,6 +120,7 @@ async fn require_secret(State(app): State<App>, request: Request, next: Next) ->
     if bool::from(Sha256::digest(sent).ct_eq(&Sha256::digest(expected))) {
         return next.run(request).await;
     }
+    body::forget(INTERNAL.body.time, request).await;
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
     let body = Json(json!({ "error": "the shared secret is missing or wrong" }));
     no_store((StatusCode::UNAUTHORIZED, challenge, body))
@@ -143,11 +153,23 @@ fn no_store(answer: impl IntoResponse) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::{Context, Poll},
+    };
+
     use axum::{
         Router,
-        http::{StatusCode, header},
+        body::{Body, Bytes},
+        http::{Request, StatusCode, header},
         routing::get as on_get,
     };
+    use hyper::body::{Body as HttpBody, Frame};
 
     use super::finish;
     use crate::testing::{Bench, SERVICE_SECRET, answer, form, get, json};
@@ -186,6 +208,33 @@ mod tests {
         let value = format!("Bearer {SERVICE_SECRET}").parse().unwrap();
         request.headers_mut().insert(header::AUTHORIZATION, value);
         assert_eq!(bench.public(request).await.status, StatusCode::NOT_FOUND);
+    }
+
+    /// A body without an end, and how many of its chunks of 64 KiB were taken.
+    struct Endless(Arc<AtomicUsize>);
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1 << 16])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn s68_without_the_shared_secret_no_body_is_kept() {
+        let bench = Bench::new().await;
+        let taken = Arc::new(AtomicUsize::new(0));
+        let body = Body::new(Endless(Arc::clone(&taken)));
+        let request = Request::post("/internal/events").body(body).unwrap();
+        assert_eq!(bench.internal(request).await.status, StatusCode::UNAUTHORIZED);
+        let taken = taken.load(Ordering::Relaxed);
+        assert!(taken <= 17, "{taken} chunks of a body for nobody");
     }
 
     #[tokio::test]
@@ -234,7 +283,7 @@ mod tests {
         }
         let table = Router::new().route("/panic", on_get(panics));
         let table = table.route("/live", on_get(super::live));
-        let router = finish(table, super::PUBLIC, bench.app.clone());
+        let router = finish(table, super::PUBLIC.time, bench.app.clone());
         let failed = answer(router.clone(), get("/panic")).await;
         assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(failed.json()["error"], "server_error");
