@@ -116,6 +116,37 @@ async fn a_server_cannot_take_a_header_of_the_caller_for_one_of_ours() -> Result
 }
 
 #[tokio::test]
+async fn a_caller_cannot_speak_to_a_server_in_the_name_of_its_proxy() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let open = json!({"name": "open", "url": server.url("/mcp"), "authentication": "none"});
+    let stack = Setup::new().server_with(open).start().await?;
+    let claims = [
+        ("forwarded", "for=127.0.0.1;host=admin.example"),
+        ("proxy-authorization", "Basic eDp4"),
+        ("x-forwarded-host", "admin.example"),
+        ("x-forwarded-port", "443"),
+        ("x-forwarded-prefix", "/admin"),
+        ("x-forwarded-server", "admin.example"),
+        ("x-http-method", "DELETE"),
+        ("x-http-method-override", "DELETE"),
+        ("x-method-override", "DELETE"),
+        ("x-original-host", "admin.example"),
+        ("x-original-url", "/admin"),
+        ("x-real-ip", "127.0.0.1"),
+        ("x-rewrite-url", "/admin"),
+    ];
+    let request = http::client().post(stack.url("open")).header("content-type", "application/json");
+    let request = claims.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    assert_eq!(request.header("x-mine", "kept").body(PING).send().await?.status(), 200);
+    let seen = server.seen();
+    for (name, _) in claims {
+        assert_eq!(seen[0].header(name), None, "{name}");
+    }
+    assert_eq!(seen[0].header("x-mine"), Some("kept"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_may_speak_http_2() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
     let two = json!({"name": "two", "url": server.url("/mcp"), "http_version": "2"});

@@ -46,6 +46,24 @@ const OF_THE_ORIGIN: [&str; 9] = [
     "report-to",
     "reporting-endpoints",
 ];
+/// What a client could say to a server that believes its proxy: where it is, by which name it was reached, which
+/// path or method was meant. And cookies, which are the origin's, and what is for proxies alone.
+const NOT_FOR_SERVERS: [&str; 14] = [
+    "cookie",
+    "forwarded",
+    "proxy-authorization",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-server",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
 /// authsvc gives up after 15 s, with an answer of its own. A client that stalls in its request has as long.
 const AUTHSVC_TIMEOUT: &str = "20s";
 
@@ -123,7 +141,7 @@ fn server(server: &Server) -> Tree {
         "match" => section! { "path" => server.path.as_str() },
         "route" => action,
         // A server shares its origin with authsvc: it gets none of our cookies, sets none, and runs nothing there.
-        "request_headers_to_remove" => list!["cookie"],
+        "request_headers_to_remove" => Tree::from(NOT_FOR_SERVERS.map(Tree::from).to_vec()),
         "response_headers_to_remove" => Tree::from(OF_THE_ORIGIN.map(Tree::from).to_vec()),
         "response_headers_to_add" => list![
             header("content-security-policy", "sandbox; default-src 'none'"),
