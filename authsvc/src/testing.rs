@@ -162,6 +162,7 @@ pub(crate) fn config() -> Config {
             admin: "127.0.0.1:9901".parse().unwrap(),
             max_body: 4 * 1024 * 1024,
             max_list: 8 * 1024 * 1024,
+            max_heap: 1024 * 1024 * 1024,
         },
         servers: vec![server("everything")],
         retention: Retention {

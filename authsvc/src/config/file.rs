@@ -60,6 +60,7 @@ pub(super) struct Envoy {
     pub(super) admin: Option<String>,
     pub(super) max_body: Option<String>,
     pub(super) max_list: Option<String>,
+    pub(super) max_heap: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

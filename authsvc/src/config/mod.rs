@@ -226,6 +226,8 @@ pub struct Envoy {
     pub max_body: usize,
     /// A list above it passes unchanged, bytes.
     pub max_list: usize,
+    /// Memory that Envoy may use beside that of the filter, bytes.
+    pub max_heap: usize,
 }
 
 /// One MCP server.

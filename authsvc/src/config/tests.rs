@@ -37,7 +37,7 @@ authorization:
     signing: ES256
 database: sqlite://../state/attache.db
 service: {listen: "[::1]:7001", internal: 10.0.0.5:7002, secret: "${SECRET}", address: authsvc:7001, internal_address: "[fd00::2]:7002", trusted_proxies: [10.0.0.1]}
-envoy: {wasm: /opt/attache.wasm, admin: 127.0.0.1:9000, max_body: 64KiB, max_list: 1MiB}
+envoy: {wasm: /opt/attache.wasm, admin: 127.0.0.1:9000, max_body: 64KiB, max_list: 1MiB, max_heap: 2GiB}
 servers:
   - name: one
     url: https://one.example.com/mcp
@@ -106,6 +106,7 @@ fn the_least_configuration_has_every_default() {
     assert_eq!(config.service.internal.to_string(), "127.0.0.1:8082");
     assert_eq!(config.envoy.wasm, Path::new("/srv/attache/target/attache.wasm"));
     assert_eq!((config.envoy.max_body, config.envoy.max_list), (4 << 20, 8 << 20));
+    assert_eq!(config.envoy.max_heap, 1 << 30);
 }
 
 #[test]
@@ -136,6 +137,7 @@ fn every_key_is_read() {
     assert_eq!(config.service.secret.reveal(), "a:_\"b\",_{c}:_[d]#e,f|g&h*i!j%k@l`m'n");
     assert_eq!(config.service.internal_address.host, "fd00::2");
     assert_eq!(config.envoy.wasm, Path::new("/opt/attache.wasm"));
+    assert_eq!(config.envoy.max_heap, 2 << 30);
     let week = Duration::from_hours(7 * 24);
     assert_eq!(config.retention, Retention { keep: week, max_size: 64 << 20 });
     assert_eq!(config.webhook.unwrap().targets, WebhookTargets::Any);
@@ -214,6 +216,7 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with("    users:", "    signing: HS256\n    users:"),
         with("", "envoy: {max_body: 4MB}"),
         with("", "envoy: {max_body: 1GiB}"),
+        with("", "envoy: {max_heap: 64MiB}"),
         with("", "database: sqlite://a?mode=ro"),
         with("", "analytics: {keep: 1h}"),
         with("", "analytics: {keep: for ever}"),

@@ -17,6 +17,8 @@ const FORMATTER: &str = "envoy.extensions.formatter.req_without_query.v3.ReqWith
 /// Room above `max_body`, so that the filter refuses a body that is too large, not Envoy.
 const HEADROOM: u64 = 256 * 1024;
 const LEAST_WINDOW: u64 = 1024 * 1024;
+/// Twice the longest token, and then some; every stream may bring as much without any.
+const MAX_HEADERS_KIB: u32 = 32;
 
 /// The listener that clients reach.
 pub(super) fn listener(config: &Config) -> Result<Tree, Error> {
@@ -95,6 +97,7 @@ fn manager(config: &Config) -> Result<Tree, Error> {
         "merge_slashes" => false,
         "path_with_escaped_slashes_action" => "REJECT_REQUEST",
         "server_header_transformation" => "PASS_THROUGH",
+        "max_request_headers_kb" => MAX_HEADERS_KIB,
         "request_headers_timeout" => "10s",
         "request_timeout" => "60s",
         // Streams may be silent for as long as they like.

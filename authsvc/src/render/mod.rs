@@ -5,6 +5,7 @@
 
 mod clusters;
 mod listener;
+mod overload;
 mod plugin;
 mod replies;
 mod routes;
@@ -20,11 +21,6 @@ pub use self::plugin::plugin;
 use self::tree::{Tree, list, section};
 use crate::config::Config;
 
-const MONITOR: &str = "envoy.resource_monitors.global_downstream_max_connections";
-const MONITOR_TYPE: &str =
-    "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig";
-const MAX_CONNECTIONS: u32 = 50_000;
-
 const HEADER: &str = "\
 # Envoy's configuration, rendered from attache.yaml by `authsvc render envoy`.
 # Change attache.yaml and render again. This file holds secrets: keep it private.
@@ -32,7 +28,7 @@ const HEADER: &str = "\
 # admin              Envoy's own interface, not for the public
 # static_resources   listeners: what clients reach, with cors, the filter, buffer and the router
 #                    clusters: authsvc, and every MCP server as mcp_<name>
-# overload_manager   bounds the number of connections
+# overload_manager   bounds connections and memory
 ";
 const FILTERS_HEADER: &str = "\
 # The http_filters of your http_connection_manager: cors, then the filter, then buffer, then the router.
@@ -91,16 +87,13 @@ impl Snippets {
 pub fn envoy(config: &Config, ca: &Path) -> Result<String, Error> {
     let mut clusters = clusters::authsvc(config);
     clusters.extend(clusters::servers(config, ca));
-    let limit = section! { "max_active_downstream_connections" => MAX_CONNECTIONS };
-    let monitor =
-        section! { "name" => MONITOR, "typed_config" => Tree::typed(MONITOR_TYPE, limit) };
     let bootstrap = section! {
         "admin" => section! { "address" => listener::address(config.envoy.admin) },
         "static_resources" => section! {
             "listeners" => list![listener::listener(config)?],
             "clusters" => clusters,
         },
-        "overload_manager" => section! { "resource_monitors" => list![monitor] },
+        "overload_manager" => overload::manager(config),
     };
     write(HEADER, &bootstrap)
 }

@@ -10,6 +10,8 @@ const EXPRESSION: &str = "envoy.extensions.access_loggers.filters.cel.v3.Express
 const UNANSWERED: [&str; 10] = ["UF", "UH", "UO", "UC", "UR", "UT", "LR", "UPE", "DF", "SI"];
 /// More than a buffer takes. The status alone would also mean what the filter refuses, in its own words.
 const TOO_LARGE: &str = "response.code_details == 'request_payload_too_large'";
+/// The overload manager takes no requests.
+const TOO_BUSY: &str = "response.code_details == 'overload'";
 /// A client that stalled, or dripped.
 const TOO_SLOW: &str = "response.code == 408 && response.code_details in ['stream_idle_timeout', 'request_overall_timeout']";
 
@@ -33,6 +35,11 @@ pub(super) fn mappers() -> Tree {
         description: "the request took too long to come",
         message: "the request took too long to come",
     };
+    let too_busy = Words {
+        error: "temporarily_unavailable",
+        description: "this gateway has no memory left, try again in a few seconds",
+        message: "this gateway has no memory left, try again in a few seconds",
+    };
     let no_answer = Words {
         error: "temporarily_unavailable",
         description: "the authorization server does not answer, try again in a few seconds",
@@ -45,6 +52,7 @@ pub(super) fn mappers() -> Tree {
         [
             both(|| expression(TOO_LARGE), &fixed, &too_large),
             both(|| expression(TOO_SLOW), &fixed, &too_slow),
+            both(|| expression(TOO_BUSY), &passing, &too_busy),
             both(unanswered, &passing, &no_answer),
         ]
         .into_iter()

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer, ser::Error as _};
 pub(super) enum Tree {
     Flag(bool),
     Number(u64),
+    Fraction(f64),
     Text(String),
     List(Vec<Self>),
     Section(Vec<(String, Self)>),
@@ -68,6 +69,12 @@ impl From<u64> for Tree {
     }
 }
 
+impl From<f64> for Tree {
+    fn from(number: f64) -> Self {
+        Self::Fraction(number)
+    }
+}
+
 impl From<&str> for Tree {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -91,6 +98,7 @@ impl Serialize for Tree {
         match self {
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Fraction(number) => serializer.serialize_f64(*number),
             // Envoy's YAML reader and others disagree on what ends a line.
             Self::Text(text) if text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\0']) => {
                 Err(S::Error::custom("a text has a control character that cannot be rendered"))

@@ -26,7 +26,11 @@ use report::{Checked, Report};
 
 const MIB: usize = 1024 * 1024;
 /// Least and most of what may be held, bytes.
-const LIMITS: std::ops::RangeInclusive<usize> = 1024..=64 * MIB;
+const LIMITS: SizeRange = 1024..=64 * MIB;
+/// Least and most of Envoy's memory, bytes: with less than that it does not even begin.
+const HEAPS: SizeRange = 128 * MIB..=1024 * 1024 * MIB;
+
+type SizeRange = std::ops::RangeInclusive<usize>;
 
 /// What came of a file.
 pub(super) struct Outcome {
@@ -124,23 +128,18 @@ fn envoy(file: &file::Envoy, base: &FilePath, report: &mut Report<'_>) -> Checke
     {
         report.warn(&at.key("admin"), "whoever reaches Envoy's admin interface can stop it and read its configuration, secrets included");
     }
-    let mut size = |key: &str, text: Option<&str>, default: usize| {
-        report.optional(&at.key(key), text, default, |text| {
-            let bytes = units::size(text)?;
-            if LIMITS.contains(&bytes) {
-                Ok(bytes)
-            } else {
-                Err("must be between 1KiB and 64MiB".to_owned())
-            }
-        })
+    let mut size = |key: &str, text: Option<&str>, default: usize, allowed: &SizeRange| {
+        report.size(&at.key(key), text, default, allowed)
     };
-    let max_body = size("max_body", file.max_body.as_deref(), 4 * MIB);
-    let max_list = size("max_list", file.max_list.as_deref(), 8 * MIB);
+    let max_body = size("max_body", file.max_body.as_deref(), 4 * MIB, &LIMITS);
+    let max_list = size("max_list", file.max_list.as_deref(), 8 * MIB, &LIMITS);
+    let max_heap = size("max_heap", file.max_heap.as_deref(), 1024 * MIB, &HEAPS);
     Ok(Envoy {
         wasm: absolute(base, file.wasm.as_deref().unwrap_or("target/attache.wasm")),
         admin: admin?,
         max_body: max_body?,
         max_list: max_list?,
+        max_heap: max_heap?,
     })
 }
 

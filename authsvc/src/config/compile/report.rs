@@ -114,6 +114,25 @@ impl Report<'_> {
         })
     }
 
+    /// A size within a range, or the default.
+    pub(super) fn size(
+        &mut self,
+        path: &Path,
+        text: Option<&str>,
+        default: usize,
+        allowed: &RangeInclusive<usize>,
+    ) -> Checked<usize> {
+        self.optional(path, text, default, |text| {
+            let bytes = units::size(text)?;
+            if allowed.contains(&bytes) {
+                return Ok(bytes);
+            }
+            let (least, most) =
+                (units::show_size(*allowed.start()), units::show_size(*allowed.end()));
+            Err(format!("must be between {least} and {most}"))
+        })
+    }
+
     fn mistake(&self, path: &Path, reason: impl Display, shown: Shown) -> Mistake {
         Mistake { path: path.clone(), ..Mistake::of_file(reason.to_string()) }
             .located(self.root, shown)

@@ -5,7 +5,6 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::{
     super::{Retention, document::Path, file},
     report::{Checked, Report},
-    units,
 };
 
 const AGES: RangeInclusive<Duration> = Duration::from_hours(24)..=Duration::from_hours(3650 * 24);
@@ -23,13 +22,6 @@ pub(super) fn retention(
     let keep = file.and_then(|analytics| analytics.keep.as_deref());
     let keep = report.duration(&at.key("keep"), keep, DEFAULT_AGE, AGES);
     let size = file.and_then(|analytics| analytics.max_size.as_deref());
-    let size = report.optional(&at.key("max_size"), size, DEFAULT_SIZE, |text| {
-        let bytes = units::size(text)?;
-        if SIZES.contains(&bytes) {
-            Ok(bytes)
-        } else {
-            Err("must be between 16MiB and 1024GiB".to_owned())
-        }
-    });
+    let size = report.size(&at.key("max_size"), size, DEFAULT_SIZE, &SIZES);
     Ok(Retention { keep: keep?, max_size: size? as u64 })
 }

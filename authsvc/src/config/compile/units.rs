@@ -50,6 +50,13 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The shortest text that [`size`] reads back.
+pub(super) fn show_size(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let fits = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    fits.map_or_else(|| bytes.to_string(), |(unit, name)| format!("{}{name}", bytes / unit))
+}
+
 /// `true` or `false`.
 pub(super) fn flag(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_not_a_bool| "must be true or false".to_owned())
@@ -64,7 +71,7 @@ fn split(text: &str) -> (&str, &str) {
 mod tests {
     use std::time::Duration;
 
-    use super::{duration, show, size};
+    use super::{duration, show, show_size, size};
 
     #[test]
     fn durations_have_a_unit() {
@@ -98,6 +105,9 @@ mod tests {
         assert_eq!(size("65536"), Ok(65536));
         for text in ["", "MiB", "4MB", "4 MiB", "-1", "0.5MiB", "99999999999999MiB"] {
             assert!(size(text).is_err(), "{text}");
+        }
+        for text in ["1000", "64KiB", "1025KiB", "3MiB", "1024GiB"] {
+            assert_eq!(size(text).map(show_size), Ok(text.to_owned()));
         }
     }
 }
