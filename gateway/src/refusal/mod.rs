@@ -49,6 +49,9 @@ pub enum Refusal {
     /// A member of the parameters occurs twice.
     #[error("the member `{0}` occurs twice")]
     Duplicate(&'static str),
+    /// A member of the parameters is a string that is no text.
+    #[error("the member `{0}` has half of a surrogate pair; send whole characters")]
+    NoText(&'static str),
     /// An array where the revision has none.
     #[error(
         "batches exist in MCP 2025-03-26 only: send one message, or the header MCP-Protocol-Version: 2025-03-26"
@@ -161,7 +164,7 @@ impl Refusal {
             | Self::Batch
             | Self::BatchSize(_) => (400, INVALID_REQUEST, Invalid, Fault::Client),
             Self::Headers(_) => (400, HEADER_MISMATCH, Invalid, Fault::Client),
-            Self::NoVersion => (400, INVALID_PARAMS, Invalid, Fault::Client),
+            Self::NoVersion | Self::NoText(_) => (400, INVALID_PARAMS, Invalid, Fault::Client),
             Self::UnknownVersion => (400, UNSUPPORTED_VERSION, Invalid, Fault::Client),
             Self::NoKeys => (503, 503, Unauthenticated, Fault::Gateway),
             Self::Busy => (503, 503, Invalid, Fault::Gateway),
@@ -217,6 +220,7 @@ impl Refusal {
             | Self::ContentType
             | Self::Message(_)
             | Self::Duplicate(_)
+            | Self::NoText(_)
             | Self::Batch
             | Self::BatchSize(_)
             | Self::Headers(_)

@@ -50,6 +50,7 @@ fn every_refusal_has_its_status_its_code_and_its_challenge() {
         (Refusal::Message(Flaw::Json(json)), 400, -32700, vec![]),
         (Refusal::Message(Flaw::NotAnObject), 400, -32600, vec![]),
         (Refusal::Duplicate("name"), 400, -32600, vec![]),
+        (Refusal::NoText("name"), 400, -32602, vec![]),
         (Refusal::Batch, 400, -32600, vec![]),
         (Refusal::BatchSize(64), 400, -32600, vec![]),
         (Refusal::Headers(Mismatch::Differs("mcp-name")), 400, -32020, vec![]),

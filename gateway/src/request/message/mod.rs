@@ -6,7 +6,7 @@ use attache_protocol::{
     json::Value,
     jsonrpc::{self, Body, Call, Invalid, Message},
     mcp::{
-        call::Params,
+        call::{Doubt, Params},
         era::{Era, REVISIONS},
         headers::{METHOD, Mirrored, Mismatch, NAME, PROTOCOL_VERSION, Said},
         method::Method,
@@ -121,9 +121,12 @@ impl<'a> Item<'a> {
         let method = Method::of(&call.method);
         match Params::read(method, call.params.as_ref()) {
             Ok(params) => Ok(Self { message, method, params }),
-            Err(duplicate) => {
-                let id = id(&message);
-                Err(Refused::new(Refusal::Duplicate(duplicate.name), id))
+            Err(doubt) => {
+                let refusal = match doubt {
+                    Doubt::Duplicate(duplicate) => Refusal::Duplicate(duplicate.name),
+                    Doubt::NoText(name) => Refusal::NoText(name),
+                };
+                Err(Refused::new(refusal, id(&message)))
             }
         }
     }

@@ -76,6 +76,11 @@ fn members_that_two_parsers_could_read_differently_are_refused() {
             Refusal::Duplicate("arguments"),
             Some("1"),
         ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\ud800"}}"#,
+            Refusal::NoText("name"),
+            Some("1"),
+        ),
     ] {
         assert_eq!(read(&none, body), Err((refusal, id.map(str::to_owned))), "{body}");
     }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use thiserror::Error;
+
 use crate::{
     event::ClientInfo,
     json::{Duplicate, Edits, Kind, Value, is_lookalike},
@@ -10,6 +12,17 @@ use crate::{
 
 const AI_INVOCATION: &str = "io.modelcontextprotocol/aiInvocation";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+
+/// Why nobody can rely on parameters.
+#[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
+pub enum Doubt {
+    /// Two parsers could read a member differently.
+    #[error(transparent)]
+    Duplicate(#[from] Duplicate),
+    /// A string that is no text: some parsers refuse it, others put something in the place of half a character.
+    #[error("the member `{0}` has half of a surrogate pair; send whole characters")]
+    NoText(&'static str),
+}
 
 /// The members of `params` that something depends on, or that an event tells.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +47,8 @@ impl<'a> Params<'a> {
     /// Reads the parameters of `method`.
     ///
     /// # Errors
-    /// When a member that something depends on occurs twice, or in other letter case.
-    pub fn read(method: Method, params: Option<&Value<'a>>) -> Result<Self, Duplicate> {
+    /// When a member that something depends on occurs twice, or in other letter case, or is a string that is no text.
+    pub fn read(method: Method, params: Option<&Value<'a>>) -> Result<Self, Doubt> {
         let mut read = Self::default();
         let Some(params) = params else {
             return Ok(read);
@@ -60,29 +73,29 @@ impl<'a> Params<'a> {
                     (method.target().unwrap_or_default(), &mut target)
                 }
                 Some(key) => match method.deciding().find(|name| is_lookalike(key, name)) {
-                    Some(name) => return Err(Duplicate { name }),
+                    Some(name) => return Err(Duplicate { name }.into()),
                     None => continue,
                 },
                 None => continue,
             };
             if slot.1.replace(member.value).is_some() {
-                return Err(Duplicate { name: slot.0 });
+                return Err(Duplicate { name: slot.0 }.into());
             }
         }
         read.arguments = arguments;
-        read.target = target.and_then(|target| target.as_str());
+        read.target = text(method.target().unwrap_or_default(), target)?;
         if let Some(meta) = meta {
             read.meta(&meta)?;
         }
         Ok(read)
     }
 
-    fn meta(&mut self, meta: &Value<'a>) -> Result<(), Duplicate> {
+    fn meta(&mut self, meta: &Value<'a>) -> Result<(), Doubt> {
         let mut version = None;
         for member in meta.members() {
             match member.key.as_str().as_deref() {
                 Some(era::VERSION_META) if version.is_some() => {
-                    return Err(Duplicate { name: era::VERSION_META });
+                    return Err(Duplicate { name: era::VERSION_META }.into());
                 }
                 Some(era::VERSION_META) => version = Some(member.value),
                 Some(AI_INVOCATION) => {
@@ -94,9 +107,15 @@ impl<'a> Params<'a> {
                 _ => {}
             }
         }
-        self.version = version.and_then(|version| version.as_str());
+        self.version = text(era::VERSION_META, version)?;
         Ok(())
     }
+}
+
+/// The text of a member that something depends on, if it is a string.
+fn text<'a>(name: &'static str, value: Option<Value<'a>>) -> Result<Option<Cow<'a, str>>, Doubt> {
+    let Some(value) = value.filter(|value| value.kind() == Kind::String) else { return Ok(None) };
+    value.as_str().map(Some).ok_or(Doubt::NoText(name))
 }
 
 fn client(value: &Value<'_>) -> Option<ClientInfo> {

@@ -3,9 +3,9 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Params, strip};
+use super::{Doubt, Params, strip};
 use crate::{
-    json::{Edits, parse},
+    json::{Duplicate, Edits, parse},
     mcp::method::Method,
 };
 
@@ -75,7 +75,26 @@ fn what_decides_is_refused_when_it_occurs_twice() {
         (r#"{"name":"a","_Meta":{}}"#, "_meta"),
     ] {
         let value = parse(params.as_bytes(), 64).unwrap();
-        assert_eq!(Params::read(Method::ToolsCall, Some(&value)).unwrap_err().name, name);
+        let doubt = Params::read(Method::ToolsCall, Some(&value)).unwrap_err();
+        assert_eq!(doubt, Doubt::Duplicate(Duplicate { name }));
+    }
+}
+
+#[test]
+fn what_decides_is_refused_when_it_is_no_text() {
+    let version = "io.modelcontextprotocol/protocolVersion";
+    for (method, params, name) in [
+        (Method::ToolsCall, r#"{"name":"a\ud800"}"#.to_owned(), "name"),
+        (Method::ToolsCall, r#"{"name":"\udc00\ud800"}"#.to_owned(), "name"),
+        (Method::ResourcesRead, r#"{"uri":"file:///\udfff"}"#.to_owned(), "uri"),
+        (Method::ToolsList, format!(r#"{{"_meta":{{"{version}":"\ud834"}}}}"#), version),
+    ] {
+        let value = parse(params.as_bytes(), 64).unwrap();
+        assert_eq!(Params::read(method, Some(&value)).unwrap_err(), Doubt::NoText(name));
+    }
+    for params in [r#"{"name":"\ud834\udd1e"}"#, r#"{"name":7}"#, r#"{"x":"\ud800"}"#] {
+        let value = parse(params.as_bytes(), 64).unwrap();
+        assert!(Params::read(Method::ToolsCall, Some(&value)).is_ok(), "{params}");
     }
 }
 
