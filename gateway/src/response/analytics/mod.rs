@@ -38,6 +38,8 @@ const HISTORY: usize = 16 * 1024;
 pub(super) const NAME: usize = 256;
 /// Names of a list.
 pub(super) const LISTED: usize = 512;
+/// Bytes of all of them: with less of a limit their server could make the event larger than what is stored.
+pub(super) const LISTED_BYTES: usize = 64 << 10;
 /// -32601: the method does not exist.
 const METHOD_NOT_FOUND: i64 = -32601;
 

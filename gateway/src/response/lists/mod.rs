@@ -10,7 +10,7 @@ use attache_protocol::{
     plugin::Limits,
 };
 
-use super::analytics::{self, LISTED, NAME};
+use super::analytics::{self, LISTED, LISTED_BYTES, NAME};
 use crate::config::Endpoint;
 
 /// Lists that a worker remembers.
@@ -88,7 +88,10 @@ impl Lists {
 
 /// Names as the server wrote them, fit to be kept and to be shown: a stream may stay open for long with them.
 fn told(names: &[String]) -> Rc<[String]> {
-    names.iter().take(LISTED).map(|name| analytics::text(name, NAME)).collect()
+    let mut left = LISTED_BYTES;
+    let names = names.iter().take(LISTED).map(|name| analytics::text(name, NAME));
+    let fits = |name: &String| left.checked_sub(name.len()).map(|rest| left = rest).is_some();
+    names.take_while(fits).collect()
 }
 
 impl Kept {

@@ -61,6 +61,9 @@ fn names_of_a_list_are_bounded_and_cannot_break_a_log() {
     assert_eq!(*long.owners, ["x".repeat(256)]);
     let many: Vec<_> = (0..600).map(|n| json!({"name": n.to_string()})).collect();
     assert_eq!(fresh(&gateway, "/mcp", &list(&many)).names.len(), 512);
+    let wide: Vec<_> = (0..600).map(|_| owner(&"\u{1f600}".repeat(256))).collect();
+    let rewritten = fresh(&gateway, "/mcp", &list(&wide));
+    assert_eq!((rewritten.names.len(), rewritten.owners.len()), (64, 64), "64 KiB of each");
 }
 
 #[test]
