@@ -230,6 +230,10 @@ impl Exchange {
             return self.refuse(refusal, None);
         }
         let withheld = shared.trust.withholds(&self.endpoint, &headers).then_some("authorization");
+        let headers = headers.with_body();
+        if headers.size() > headers::MOST_WAITING {
+            return self.refuse(Refusal::HeadersTooLarge(headers::MOST_WAITING), None);
+        }
         let mut share = shared.budget.share();
         if !share.holds(headers.size()) {
             return self.refuse(Refusal::Busy, None);

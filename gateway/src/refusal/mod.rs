@@ -34,6 +34,9 @@ pub enum Refusal {
     /// The body is larger than what is held.
     #[error("the body is larger than {0} bytes")]
     BodyTooLarge(usize),
+    /// The headers that are kept until the body comes are larger than what is held.
+    #[error("the headers of this message are larger than {0} bytes")]
+    HeadersTooLarge(usize),
     /// There is a body where a method has none.
     #[error("send GET and DELETE without a body")]
     StrayBody,
@@ -156,6 +159,7 @@ impl Refusal {
             Self::InsufficientScope | Self::ForeignOrigin => (403, 403, Denied, Fault::Client),
             Self::Method => (405, 405, Invalid, Fault::Client),
             Self::BodyTooLarge(_) => (413, 413, Invalid, Fault::Client),
+            Self::HeadersTooLarge(_) => (431, 431, Invalid, Fault::Client),
             Self::ContentEncoding | Self::ContentType => (415, 415, Invalid, Fault::Client),
             Self::Message(Flaw::Json(_)) => (400, PARSE_ERROR, Invalid, Fault::Client),
             Self::StrayBody
@@ -215,6 +219,7 @@ impl Refusal {
             Self::NoKeys | Self::Busy => headers.push(("retry-after", "1".to_owned())),
             Self::ForeignOrigin
             | Self::BodyTooLarge(_)
+            | Self::HeadersTooLarge(_)
             | Self::StrayBody
             | Self::ContentEncoding
             | Self::ContentType

@@ -45,6 +45,7 @@ fn every_refusal_has_its_status_its_code_and_its_challenge() {
         (Refusal::Method, 405, 405, vec![("allow", "POST, GET, DELETE".to_owned())]),
         (Refusal::BodyTooLarge(7), 413, 413, vec![]),
         (Refusal::StrayBody, 400, -32600, vec![]),
+        (Refusal::HeadersTooLarge(8192), 431, 431, vec![]),
         (Refusal::ContentEncoding, 415, 415, vec![]),
         (Refusal::ContentType, 415, 415, vec![]),
         (Refusal::Message(Flaw::Json(json)), 400, -32700, vec![]),

@@ -2,10 +2,19 @@
 
 use std::fmt;
 
-use attache_protocol::plugin::Limits;
+use attache_protocol::{
+    mcp::headers::{METHOD, NAME, PROTOCOL_VERSION},
+    plugin::Limits,
+};
 use thiserror::Error;
 
 use crate::{config::Endpoint, refusal::Refusal};
+
+/// Headers that matter when the body is there.
+const WITH_BODY: [&str; 6] =
+    [PROTOCOL_VERSION, METHOD, NAME, "content-type", "content-length", "accept-encoding"];
+/// Bytes of them: a caller may open thousands of streams whose bodies never come.
+pub const MOST_WAITING: usize = 8 << 10;
 
 /// Headers as Envoy gives them: names in lower case, values any bytes.
 ///
@@ -117,7 +126,30 @@ impl Headers {
     /// Names with an underscore: some servers take it for a hyphen, and then a caller could bring a header that is
     /// ours to set. `Mcp-Param-*` mirrors names of arguments, which have underscores (2026-07-28).
     pub fn confusable(&self) -> impl Iterator<Item = &str> {
-        self.names().filter(|name| name.contains('_') && !name.starts_with("mcp-param-"))
+        self.names().filter(|name| is_confusable(name))
+    }
+
+    /// Those alone that matter when the body is there.
+    #[must_use]
+    pub fn with_body(&self) -> Self {
+        let mut kept = Self::default();
+        for place in &self.places {
+            let name = self.map.get(place.name..place.value.saturating_sub(1)).unwrap_or_default();
+            let Ok(name) = std::str::from_utf8(name) else { continue };
+            if !WITH_BODY.contains(&name) && !is_confusable(name) {
+                continue;
+            }
+            let at = kept.map.len();
+            kept.map.extend_from_slice(self.map.get(place.name..=place.end).unwrap_or_default());
+            kept.places.push(Place {
+                name: at,
+                value: at + (place.value - place.name),
+                end: at + (place.end - place.name),
+            });
+        }
+        kept.map.shrink_to_fit();
+        kept.places.shrink_to_fit();
+        kept
     }
 
     /// Bytes that they take.
@@ -131,6 +163,10 @@ impl Headers {
     pub fn status(&self) -> Option<u16> {
         std::str::from_utf8(self.first(":status")?).ok()?.parse().ok()
     }
+}
+
+fn is_confusable(name: &str) -> bool {
+    name.contains('_') && !name.starts_with("mcp-param-")
 }
 
 fn length(bytes: [u8; 4]) -> Result<usize, Unreadable> {

@@ -15,6 +15,32 @@ fn checked(headers: &Headers) -> Result<(), Refusal> {
 }
 
 #[test]
+fn of_the_headers_only_what_the_body_needs_is_kept() {
+    let long = "x".repeat(30_000);
+    let all = headers(&[
+        (":method", "POST"),
+        ("cookie", &long),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "one"),
+        ("x_api_key", "theirs"),
+        ("mcp-name", "two"),
+        ("content-type", ""),
+        ("mcp-param-user_id", &long),
+        ("accept-encoding", "gzip"),
+    ]);
+    let kept = all.with_body();
+    assert_eq!(kept.field("cookie"), Field::Absent);
+    assert_eq!(kept.field("mcp-param-user_id"), Field::Absent);
+    for name in ["mcp-method", "mcp-name", "x_api_key", "content-type", "accept-encoding"] {
+        assert_eq!(kept.field(name), all.field(name), "{name}");
+        assert!(kept.all(name).eq(all.all(name)), "{name}");
+    }
+    assert!(kept.confusable().eq(["x_api_key"]));
+    assert!(kept.size() < 500 && all.size() > 60_000, "{} of {}", kept.size(), all.size());
+    assert_eq!(Headers::default().with_body().size(), 0);
+}
+
+#[test]
 fn json_is_json_with_any_parameters() {
     for media_type in [
         "application/json",
