@@ -189,7 +189,12 @@ impl Http {
         let done = Input::Done { broken_by_server, now_us };
         let (_, effect) = exchange.handle(done, &mut worker.shared);
         if let Effect::Over(over) = effect {
+            let outcome = over.events.first().map(|event| event.outcome);
             worker.record(over, now_us / 1000);
+            // Envoy writes its access log after this.
+            if let Some(outcome) = outcome {
+                host::set_property("mcp_outcome", outcome.as_str())?;
+            }
         }
         Ok(Move::On)
     }

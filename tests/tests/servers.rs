@@ -253,6 +253,26 @@ async fn metadata_is_where_the_specifications_put_it_and_nowhere_else() -> Resul
 }
 
 #[tokio::test]
+async fn the_access_log_says_what_was_called_and_how_it_ended() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let stack = Setup::new().server("everything", &server.url("/mcp")).start().await?;
+    let url = stack.url("everything");
+    let (_, tokens) = oauth::connect(&url).await?;
+    let session = Mcp::initialized(&url, &tokens.access).await?;
+    session.call("echo", json!({"text": "x"})).await?;
+    assert_eq!(Mcp::new(&url, None).post(PING).await?.status(), 401);
+    stack.event(|event| event["outcome"] == "unauthenticated").await?;
+    let folder = stack.folder().to_owned();
+    stack.stop().await?;
+    let log = std::fs::read_to_string(folder.join("envoy.log"))?;
+    let said = |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    let call = [r#""mcp_server":"everything""#, r#""mcp_tool":"echo""#, r#""mcp_outcome":"ok""#];
+    assert!(said(&call), "{log}");
+    assert!(said(&[r#""status":401"#, r#""mcp_outcome":"unauthenticated""#]), "{log}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn nothing_secret_is_logged_and_the_inside_is_closed() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
     let stack = Setup::new().server("everything", &server.url("/mcp")).start().await?;
