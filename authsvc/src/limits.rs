@@ -11,9 +11,7 @@ use std::{
 };
 
 use governor::{
-    NotUntil, Quota, RateLimiter,
-    clock::Clock as _,
-    middleware::NoOpMiddleware,
+    NotUntil, Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware,
     state::keyed::DashMapStateStore,
 };
 

@@ -19,8 +19,8 @@ use tower::ServiceExt as _;
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Embedded, Envoy, HostPort, HttpVersion, Origin, Retention, Server, Service,
-        Signing, User,
+        Authorization, Config, Embedded, Envoy, HostPort, HttpVersion, Origin, Retention, Server,
+        Service, Signing, User,
     },
     random::Random,
     routes,

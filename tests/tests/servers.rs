@@ -136,7 +136,8 @@ async fn a_caller_cannot_speak_to_a_server_in_the_name_of_its_proxy() -> Result<
         ("x-rewrite-url", "/admin"),
     ];
     let request = http::client().post(stack.url("open")).header("content-type", "application/json");
-    let request = claims.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request =
+        claims.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     assert_eq!(request.header("x-mine", "kept").body(PING).send().await?.status(), 200);
     let seen = server.seen();
     for (name, _) in claims {
@@ -265,7 +266,8 @@ async fn the_access_log_says_what_was_called_and_how_it_ended() -> Result<()> {
     let folder = stack.folder().to_owned();
     stack.stop().await?;
     let log = std::fs::read_to_string(folder.join("envoy.log"))?;
-    let said = |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    let said =
+        |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
     let call = [r#""mcp_server":"everything""#, r#""mcp_tool":"echo""#, r#""mcp_outcome":"ok""#];
     assert!(said(&call), "{log}");
     assert!(said(&[r#""status":401"#, r#""mcp_outcome":"unauthenticated""#]), "{log}");

@@ -83,7 +83,8 @@ async fn store(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Answer,
     let now_ms = app.clock.now_ms();
     let destination = app.config.webhook.as_ref().map(|_| DESTINATION);
     let stored = app.store.add_events(&batch.events, batch.lost, destination, now_ms).await?;
-    log_losses(batch.lost);
+    log_dropped(batch.lost.dropped);
+    log_throttled(batch.lost.throttled);
     log_refusals(&batch.refused);
     if stored > 0 {
         app.arrivals.announce();
@@ -91,13 +92,16 @@ async fn store(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Answer,
     Ok(Answer { accepted: batch.events.len(), refused: batch.refused })
 }
 
-fn log_losses(Lost { dropped, throttled }: Lost) {
-    if dropped > 0 {
-        tracing::warn!(events = dropped, "a filter lost events: its outbox was full");
+fn log_dropped(events: u64) {
+    if events > 0 {
+        tracing::warn!(events, "a filter lost events: its outbox was full");
     }
-    // Whoever causes these should not fill the log either; the listing has their number.
-    if throttled > 0 {
-        tracing::debug!(events = throttled, "requests without a token caused too many events");
+}
+
+/// Whoever causes these should not fill the log either; the listing has their number.
+fn log_throttled(events: u64) {
+    if events > 0 {
+        tracing::debug!(events, "requests without a token caused too many events");
     }
 }
 

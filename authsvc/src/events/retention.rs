@@ -30,14 +30,18 @@ pub async fn once(app: &App) -> Result<(), StoreError> {
         all.events += batch.events;
         all.undelivered += batch.undelivered;
     }
-    log(all);
+    log_undelivered(all.undelivered);
+    log_forgotten(all.events);
     Ok(())
 }
 
-fn log(Forgotten { events, undelivered }: Forgotten) {
-    if undelivered > 0 {
-        tracing::warn!(events = undelivered, "events were forgotten before they were delivered");
+fn log_undelivered(events: u64) {
+    if events > 0 {
+        tracing::warn!(events, "events were forgotten before they were delivered");
     }
+}
+
+fn log_forgotten(events: u64) {
     if events > 0 {
         tracing::info!(events, "events beyond analytics.keep or analytics.max_size are forgotten");
     }

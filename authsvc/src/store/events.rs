@@ -123,11 +123,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; then nothing was forgotten.
-    pub async fn forget_events(
-        &self,
-        before_ms: i64,
-        limit: u32,
-    ) -> Result<Forgotten, StoreError> {
+    pub async fn forget_events(&self, before_ms: i64, limit: u32) -> Result<Forgotten, StoreError> {
         let mut transaction = self.write().await?;
         let last: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(cursor) FROM

@@ -46,7 +46,8 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     };
     match number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor)) {
         Some(bytes) if factor > 0 => Ok(bytes),
-        _ => Err("a size is a whole number of bytes, KiB, MiB or GiB: 65536, 64KiB, 4MiB, 1GiB".to_owned()),
+        _ => Err("a size is a whole number of bytes, KiB, MiB or GiB: 65536, 64KiB, 4MiB, 1GiB"
+            .to_owned()),
     }
 }
 

@@ -174,7 +174,10 @@ async fn losses_of_the_sender_are_counted_once() {
     fixture.send(json!({ "dropped": u64::MAX, "events": [] })).await;
 
     let (_, listing) = fixture.list("").await;
-    assert_eq!(listing["lost"], json!({ "outbox_full": 10 + i64::from(u32::MAX), "throttled": 900 }));
+    assert_eq!(
+        listing["lost"],
+        json!({ "outbox_full": 10 + i64::from(u32::MAX), "throttled": 900 })
+    );
 }
 
 #[tokio::test]
