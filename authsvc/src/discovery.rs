@@ -24,6 +24,9 @@ pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 /// How long a document may be kept: stale copies make a change hard to understand. Seconds.
 const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
+/// How clients authenticate wherever they do.
+const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+
 /// RFC 8414 and OpenID Connect Discovery in one: clients ask for either.
 #[derive(Debug, Serialize)]
 struct Metadata {
@@ -90,15 +93,13 @@ fn metadata(config: &Config) -> Metadata {
             authorization_endpoint: url("/oauth/authorize"),
             token_endpoint: url("/oauth/token"),
             registration_endpoint: url("/oauth/register"),
+            revocation_endpoint: url("/oauth/revoke"),
             jwks_uri: url("/oauth/jwks.json"),
             response_types_supported: texts(&["code"]),
             response_modes_supported: texts(&["query"]),
             grant_types_supported: texts(&["authorization_code", "refresh_token"]),
-            token_endpoint_auth_methods_supported: texts(&[
-                "none",
-                "client_secret_basic",
-                "client_secret_post",
-            ]),
+            token_endpoint_auth_methods_supported: texts(&AUTH_METHODS),
+            revocation_endpoint_auth_methods_supported: texts(&AUTH_METHODS),
             code_challenge_methods_supported: texts(&["S256"]),
             scopes_supported: scopes(config),
             authorization_response_iss_parameter_supported: true,
@@ -220,11 +221,14 @@ mod tests {
                 "authorization_endpoint": "http://localhost:8080/oauth/authorize",
                 "token_endpoint": "http://localhost:8080/oauth/token",
                 "registration_endpoint": "http://localhost:8080/oauth/register",
+                "revocation_endpoint": "http://localhost:8080/oauth/revoke",
                 "jwks_uri": "http://localhost:8080/oauth/jwks.json",
                 "response_types_supported": ["code"],
                 "response_modes_supported": ["query"],
                 "grant_types_supported": ["authorization_code", "refresh_token"],
                 "token_endpoint_auth_methods_supported":
+                    ["none", "client_secret_basic", "client_secret_post"],
+                "revocation_endpoint_auth_methods_supported":
                     ["none", "client_secret_basic", "client_secret_post"],
                 "code_challenge_methods_supported": ["S256"],
                 "scopes_supported": ["mcp", "weather:read", "offline_access"],

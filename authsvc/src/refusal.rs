@@ -1,5 +1,5 @@
 //! Every way to say no at an OAuth endpoint that answers in JSON: status, code and text in one table
-//! (RFC 6749 section 5.2, RFC 7591 section 3.2.2, RFC 8707 section 2).
+//! (RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7591 section 3.2.2, RFC 8707 section 2).
 
 use axum::{
     Json,
@@ -42,6 +42,9 @@ pub enum Refusal {
     /// Another grant than we know.
     #[error("grant_type must be authorization_code or refresh_token")]
     UnsupportedGrantType,
+    /// A token that cannot be revoked.
+    #[error("this access token was issued without a grant and lives until it expires")]
+    UnsupportedTokenType,
     /// More than was granted.
     #[error("scope goes beyond what was granted")]
     InvalidScope,
@@ -90,6 +93,7 @@ impl Refusal {
             Self::InvalidClient(..) => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::UnsupportedTokenType => (StatusCode::BAD_REQUEST, "unsupported_token_type"),
             Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::InvalidTarget(_) => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::InvalidRedirectUri(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),

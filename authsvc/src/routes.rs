@@ -59,7 +59,8 @@ pub fn public(app: App) -> Router {
         .route("/oauth/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth/login", get(login::get).post(login::post))
         .route("/oauth/consent", get(consent::get).post(consent::post))
-        .route("/oauth/token", post(token::token));
+        .route("/oauth/token", post(token::token))
+        .route("/oauth/revoke", post(token::revoke::revoke));
     finish(bounded(table.fallback(not_found), PUBLIC.body), PUBLIC.time, app)
 }
 
@@ -240,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn s61_other_methods_are_refused_in_json() {
         let bench = Bench::new().await;
-        for path in ["/oauth/token", "/oauth/register"] {
+        for path in ["/oauth/token", "/oauth/revoke", "/oauth/register"] {
             let answer = bench.public(get(path)).await;
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
             assert_eq!(answer.json()["error"], "method_not_allowed");

@@ -23,6 +23,9 @@ pub struct Claims {
     /// Identity of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
+    /// In tokens of our own: the grant that it was issued from, by which it can be revoked and looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<String>,
     /// E-mail address of the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,

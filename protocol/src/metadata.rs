@@ -30,6 +30,8 @@ pub struct AuthorizationServer {
     pub token_endpoint: String,
     /// RFC 7591.
     pub registration_endpoint: String,
+    /// RFC 7009.
+    pub revocation_endpoint: String,
     /// RFC 7517.
     pub jwks_uri: String,
     /// `["code"]`.
@@ -40,6 +42,8 @@ pub struct AuthorizationServer {
     pub grant_types_supported: Vec<String>,
     /// `none` first: most MCP clients are public.
     pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// The same methods.
+    pub revocation_endpoint_auth_methods_supported: Vec<String>,
     /// `["S256"]`: clients refuse a server that does not list it.
     pub code_challenge_methods_supported: Vec<String>,
     /// Only scopes that any client may get.

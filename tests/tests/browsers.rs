@@ -35,6 +35,7 @@ async fn every_endpoint_that_a_web_client_calls_answers_its_preflight() -> Resul
         ("/oauth/jwks.json", "GET"),
         ("/oauth/register", "POST"),
         ("/oauth/token", "POST"),
+        ("/oauth/revoke", "POST"),
     ];
     for (path, method) in endpoints {
         let answer = preflight(format!("{}{path}", stack.public_url()), method).await?;

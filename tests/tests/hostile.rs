@@ -257,9 +257,14 @@ async fn hostile_requests_do_not_stop_authsvc() -> Result<()> {
     bytes.push(br#"{"redirect_uris":["javascript:alert(1)"],"client_name":"<script>"}"#.to_vec());
     bytes.push(br#"{"redirect_uris":[["x"]],"client_name":{}}"#.to_vec());
     bytes.push(vec![b'a'; 200_000]);
-    for path in
-        ["/oauth/register", "/oauth/token", "/oauth/authorize", "/oauth/login", "/oauth/consent"]
-    {
+    for path in [
+        "/oauth/register",
+        "/oauth/token",
+        "/oauth/revoke",
+        "/oauth/authorize",
+        "/oauth/login",
+        "/oauth/consent",
+    ] {
         for kind in ["application/json", "application/x-www-form-urlencoded"] {
             let line = format!("POST {path} HTTP/1.1");
             let kind = format!("content-type: {kind}").into_bytes();

@@ -248,7 +248,7 @@ async fn a_body_that_turns_out_too_large_is_refused_in_json() -> Result<()> {
         assert_eq!((status, code), (413, 413), "{kibibytes} KiB");
     }
     let origin = gateway.stack.public_url();
-    for path in ["/oauth/token", "/oauth/register"] {
+    for path in ["/oauth/token", "/oauth/revoke", "/oauth/register"] {
         let request = gateway.http.post(format!("{origin}{path}"));
         let request = request.header("origin", "https://inspector.example");
         let answer = request.body(reqwest::Body::wrap(Spaces(80))).send().await?;

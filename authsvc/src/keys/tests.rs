@@ -1,12 +1,15 @@
 //! What we sign, checked by another library.
 
 use attache_protocol::claims::{Audience, Claims};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, TokenData, Validation, jwk::Jwk};
 use serde_json::Value;
 
 use super::{Keys, Validity};
 use crate::{
     config::{Authorization, Signing},
+    random::Random,
+    store::Store,
     testing::{Bench, RESOURCE},
 };
 
@@ -26,6 +29,7 @@ fn claims() -> Claims {
         client_id: Some("client".to_owned()),
         scope: Some("mcp".to_owned()),
         jti: Some("id".to_owned()),
+        grant_id: None,
         email: None,
         groups: Vec::new(),
     }
@@ -82,19 +86,33 @@ async fn only_public_parts_are_published() {
     }
 }
 
-#[test]
-fn a_kid_is_the_thumbprint_of_rfc_7638() {
-    // RFC 8037 appendix A.3.
-    let jwk = jwt_compact::jwk::JsonWebKey::KeyPair {
-        curve: "Ed25519".into(),
-        x: base64::Engine::decode(
-            &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-            "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-        )
-        .unwrap()
-        .into(),
-        secret: None,
-    };
-    let key = super::describe(&jwk, "EdDSA").unwrap();
-    assert_eq!(key.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+#[tokio::test]
+async fn s24_only_what_our_keys_signed_as_access_tokens_is_ours() {
+    for signing in [Signing::EdDsa, Signing::Es256] {
+        let ours = bench(signing).await;
+        let token = ours.app.keys.sign(&claims(), VALIDITY).unwrap();
+        let token = token.reveal();
+        let verified = ours.app.keys.verify(token).unwrap();
+        assert_eq!((verified.claims, verified.validity), (claims(), VALIDITY));
+
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = format!("sqlite://{}/other.db", folder.path().display());
+        let elsewhere = Store::open(&elsewhere).await.unwrap();
+        let theirs = Keys::open(&elsewhere, signing, &Random::seeded(2), 0).await.unwrap();
+        assert!(theirs.verify(token).is_none());
+
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let (header, body) = signed.split_once('.').unwrap();
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
+        let swapped = URL_SAFE_NO_PAD.encode(text.replace("someone", "another"));
+        for forged in [
+            format!("{header}.{swapped}.{signature}"),
+            format!("{signed}."),
+            format!("{header}.{body}"),
+            signature.to_owned(),
+            String::new(),
+        ] {
+            assert!(ours.app.keys.verify(&forged).is_none(), "{forged}");
+        }
+    }
 }

@@ -18,13 +18,14 @@ const BUFFER_PER_ROUTE: &str = "envoy.extensions.filters.http.buffer.v3.BufferPe
 pub(super) const MAX_BODY: u32 = 65_536;
 
 /// Documents and endpoints that programs use, also programs in browsers.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 7] = [
     "/.well-known/oauth-protected-resource",
     "/.well-known/oauth-authorization-server",
     "/.well-known/openid-configuration",
     "/oauth/jwks.json",
     "/oauth/register",
     "/oauth/token",
+    "/oauth/revoke",
 ];
 /// Pages that people use; no script of another origin may read them.
 const PAGES: [&str; 3] = ["/oauth/authorize", "/oauth/login", "/oauth/consent"];

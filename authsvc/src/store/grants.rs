@@ -58,11 +58,20 @@ pub enum Verdict<E> {
     EndFamily(E),
 }
 
+/// A refresh token that was used, and has a successor.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rotated {
+    /// What it stands for.
+    pub granted: Granted,
+    /// Its family.
+    pub grant_id: String,
+}
+
 /// What became of a refresh token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Rotation<E> {
     /// It was used, its successor is there.
-    Rotated(Granted),
+    Rotated(Rotated),
     /// It was refused.
     Refused(E),
     /// We know of no such token.
@@ -92,7 +101,8 @@ impl Store {
                     .await?;
                 touch_client(&mut transaction, &presented.granted.client_id, now).await?;
                 transaction.commit().await?;
-                Ok(Rotation::Rotated(presented.granted))
+                let Presented { granted, grant_id, .. } = presented;
+                Ok(Rotation::Rotated(Rotated { granted, grant_id }))
             }
             Verdict::Refuse(refusal) => {
                 transaction.rollback().await?;

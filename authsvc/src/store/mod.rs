@@ -7,6 +7,7 @@ pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod deliveries;
+pub mod endings;
 pub mod events;
 pub mod grants;
 pub mod interactions;

@@ -71,6 +71,7 @@ pub async fn redeem(app: &App, caller: &Caller, form: &Parameters) -> Result<Res
     let now = app.clock.now_unix();
     let refresh = app.random.token();
     let new = begin(app, &refresh, now);
+    let family = issue::Family { grant_id: new.id.clone(), refresh };
     let mut resources = Vec::new();
     let examine = |code: &Code| {
         check(code, &claim, now)?;
@@ -83,7 +84,7 @@ pub async fn redeem(app: &App, caller: &Caller, form: &Parameters) -> Result<Res
     match app.store.redeem_code(&store::digest(code), now, examine).await? {
         Redemption::Granted(granted) => {
             let scope = granted.scope.clone();
-            issue::issue(app, &granted, issue::Portion { resources, scope }, refresh)
+            issue::issue(app, &granted, issue::Portion { resources, scope }, family)
         }
         Redemption::Refused(refusal) => Err(refusal),
         Redemption::Replayed => {

@@ -26,6 +26,15 @@ pub struct Portion {
     pub scope: String,
 }
 
+/// The grant that tokens are issued from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Family {
+    /// Identity.
+    pub grant_id: String,
+    /// Its newest refresh token.
+    pub refresh: String,
+}
+
 /// RFC 6749 section 5.1. `Bearer` with a capital letter: some clients send it back as they got it.
 #[derive(Serialize)]
 struct Answer {
@@ -36,7 +45,7 @@ struct Answer {
     scope: String,
 }
 
-/// Signs an access token and answers with it and `refresh`.
+/// Signs an access token and answers with it and the refresh token of its family.
 ///
 /// # Errors
 /// When it cannot be signed.
@@ -44,7 +53,7 @@ pub fn issue(
     app: &App,
     granted: &Granted,
     portion: Portion,
-    refresh: String,
+    family: Family,
 ) -> Result<Response, Refusal> {
     let Authorization::Embedded(embedded) = &app.config.authorization;
     let now = app.clock.now_unix();
@@ -57,6 +66,7 @@ pub fn issue(
         client_id: Some(granted.client_id.clone()),
         scope: Some(portion.scope.clone()),
         jti: Some(app.random.id()),
+        grant_id: Some(family.grant_id),
         email: Some(granted.email.clone()),
         groups: granted.groups.clone(),
     };
@@ -69,7 +79,7 @@ pub fn issue(
         access_token: token.reveal().clone(),
         token_type: "Bearer",
         expires_in: life.as_secs(),
-        refresh_token: refresh,
+        refresh_token: family.refresh,
         scope: portion.scope,
     };
     Ok((NO_STORE, Json(answer)).into_response())

@@ -1,13 +1,14 @@
 //! `POST /oauth/token`: a code or a refresh token becomes an access token (RFC 6749 sections 4.1.3 and 6).
 //!
 //! In the order of the flow: the form is read here, [`client`] says who asks, [`code`] or [`refresh`] whether what
-//! they bring is good, [`issue`] signs. What is decided is pure; the store carries it out in one transaction.
+//! they bring is good, [`issue`] signs. [`revoke`] is the way back: `POST /oauth/revoke`. What is decided is pure; the store carries it out in one transaction.
 
 pub mod client;
 pub mod code;
 pub mod issue;
 pub mod pkce;
 pub mod refresh;
+pub mod revoke;
 
 use axum::{
     body::Bytes,
@@ -30,6 +31,8 @@ use crate::{
 const MAX_SECRET: usize = 512;
 /// Limit of every other parameter, bytes.
 const MAX_VALUE: usize = 2048;
+/// Limit of a token of any kind, bytes: a JWT names all its resources.
+pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 
 /// Answers a token request.
 ///

@@ -18,7 +18,7 @@ use crate::{
     store::{
         self,
         codes::Granted,
-        grants::{Presented, Rotation, Successor, Verdict},
+        grants::{Presented, Rotated, Rotation, Successor, Verdict},
     },
     users,
 };
@@ -100,7 +100,10 @@ pub async fn rotate(app: &App, caller: &Caller, form: &Parameters) -> Result<Res
         Verdict::Rotate(Successor { refresh: store::digest(&next), expires_at })
     };
     match app.store.rotate(&store::digest(token), now_ms, decide).await? {
-        Rotation::Rotated(granted) => issue::issue(app, &as_of_now(app, granted), portion, next),
+        Rotation::Rotated(Rotated { granted, grant_id }) => {
+            let family = issue::Family { grant_id, refresh: next };
+            issue::issue(app, &as_of_now(app, granted), portion, family)
+        }
         Rotation::Refused(refusal) => Err(refusal),
         Rotation::Unknown => Err(Refusal::InvalidGrant("the refresh token is not known")),
     }

@@ -24,6 +24,7 @@ use crate::{
 
 mod grants;
 mod requests;
+mod revocation;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const REDIRECT_URI: &str = "http://localhost:53412/callback";

@@ -1,0 +1,98 @@
+//! Grants as they stand, and their end on purpose: by the client, the user or the operator.
+
+use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
+
+use super::{Error, Store, codes::Granted};
+
+/// What a token belongs to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Grant {
+    /// Identity.
+    pub id: String,
+    /// What it stands for.
+    pub granted: Granted,
+    /// When it is dead, Unix seconds.
+    pub expires_at: i64,
+    /// When it was ended, Unix seconds.
+    pub ended_at: Option<i64>,
+}
+
+/// Who ends a grant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndedBy {
+    /// The client, which needs it no longer.
+    Client,
+    /// The operator.
+    Operator,
+}
+
+impl EndedBy {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl Store {
+    /// The grant of this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grant(&self, id: &str) -> Result<Option<Grant>, Error> {
+        let grant = sqlx::query_as(
+            "SELECT id, client_id, resources, scope, sub, email, user_groups, auth_time, expires_at, ended_at
+             FROM grants WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(grant)
+    }
+
+    /// The grant that a refresh token belongs to, used or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grant_of_refresh(&self, digest: &[u8]) -> Result<Option<Grant>, Error> {
+        let grant = sqlx::query_as(
+            "SELECT grants.id, client_id, resources, scope, sub, email, user_groups, auth_time,
+                    grants.expires_at, ended_at
+             FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE refresh_tokens.id = $1",
+        )
+        .bind(digest)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(grant)
+    }
+
+    /// Ends a grant, and with it every refresh token that descends from it; `false` if it was ended before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_grant(&self, id: &str, by: EndedBy, now: i64) -> Result<bool, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE grants SET ended_at = $1, ended_by = $2 WHERE id = $3 AND ended_at IS NULL",
+        )
+        .bind(now)
+        .bind(by.as_str())
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Grant {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            granted: Granted::from_row(row)?,
+            expires_at: row.try_get("expires_at")?,
+            ended_at: row.try_get("ended_at")?,
+        })
+    }
+}

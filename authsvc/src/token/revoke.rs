@@ -1,0 +1,64 @@
+//! `POST /oauth/revoke`: a client gives back what it was granted (RFC 7009).
+//!
+//! Any token of a grant ends the whole grant: a client that logs out means all of it, and what one token ended
+//! could otherwise be renewed with the other. From then on no refresh token of it works and introspection says
+//! that none of its tokens is active; but an access token is a JWT that the filter checks by itself, and lives
+//! until its `exp`, one `access_token_ttl` at most.
+
+use axum::{
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse as _, Response},
+};
+
+use super::{MAX_TOKEN, client, read};
+use crate::{
+    refusal::{NO_STORE, Refusal},
+    state::App,
+    store::{
+        self,
+        endings::{EndedBy, Grant},
+    },
+};
+
+/// Answers a revocation request. `token_type_hint` is not needed: our kinds of token tell themselves apart.
+///
+/// # Errors
+/// The [`Refusal`] that the client gets.
+pub async fn revoke(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let form = read(&uri, &headers, body)?;
+    let caller = client::authenticate(&app, &headers, &form).await?;
+    let token = form.text("token", MAX_TOKEN)?;
+    let token = token.ok_or_else(|| Refusal::invalid_request("token is missing"))?;
+    // What is not known needs no revocation (section 2.2).
+    let Some(grant) = grant_of(&app, token).await? else { return Ok(done()) };
+    if grant.granted.client_id != caller.id() {
+        return Err(Refusal::InvalidGrant("the token was issued to another client"));
+    }
+    if app.store.end_grant(&grant.id, EndedBy::Client, app.clock.now_unix()).await? {
+        tracing::info!(client_id = caller.id(), sub = grant.granted.sub, "a client ended a grant");
+    }
+    Ok(done())
+}
+
+/// What a token belongs to, whatever kind of token it is.
+async fn grant_of(app: &App, token: &str) -> Result<Option<Grant>, Refusal> {
+    if let Some(grant) = app.store.grant_of_refresh(&store::digest(token)).await? {
+        return Ok(Some(grant));
+    }
+    let Some(verified) = app.keys.verify(token) else { return Ok(None) };
+    // Ours, and still nothing that could be ended.
+    let id = verified.claims.grant_id.ok_or(Refusal::UnsupportedTokenType)?;
+    Ok(app.store.grant(&id).await?)
+}
+
+/// The client reads the status alone.
+fn done() -> Response {
+    (StatusCode::OK, NO_STORE).into_response()
+}
