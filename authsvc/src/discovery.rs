@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     config::{Config, Server},
-    refusal::NotFound,
+    refusal::{NotFound, Refusal},
     state::App,
 };
 
@@ -24,6 +24,8 @@ pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 /// How long a document may be kept: stale copies make a change hard to understand. Seconds.
 const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
+/// How long a key set may be kept, seconds; as [`CACHE`] says.
+pub const JWKS_MAX_AGE: i64 = 300;
 /// How clients authenticate wherever they do.
 const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
@@ -61,8 +63,12 @@ pub async fn path_resource(State(app): State<App>, uri: Uri) -> Result<Response,
 }
 
 /// `GET /oauth/jwks.json`.
-pub async fn jwks(State(app): State<App>) -> Response {
-    ([CACHE], Json(app.keys.jwks())).into_response()
+///
+/// # Errors
+/// When the keys cannot be read; whoever verifies goes on with those that it has.
+pub async fn jwks(State(app): State<App>) -> Result<Response, Refusal> {
+    let ring = app.keys.ring().await?;
+    Ok(([CACHE], Json(ring.jwks())).into_response())
 }
 
 fn resource(config: &Config, server: &Server) -> Response {

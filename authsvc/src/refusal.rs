@@ -9,7 +9,9 @@ use axum::{
 use serde_json::json;
 use thiserror::Error;
 
-use crate::{authorization::parameters::BadParameter, redirect::BadRedirectUri, store};
+use crate::{
+    authorization::parameters::BadParameter, keys::KeyError, redirect::BadRedirectUri, store,
+};
 
 /// Neither tokens nor errors are kept by anyone (RFC 6749 section 5.1).
 pub const NO_STORE: [(HeaderName, HeaderValue); 2] = [
@@ -118,6 +120,13 @@ impl From<BadRedirectUri> for Refusal {
 
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::Internal
+    }
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
         tracing::error!(%error, "a request failed");
         Self::Internal
     }

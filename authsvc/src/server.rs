@@ -19,8 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use crate::{
-    address::Peer, clock::Clock, config::Config, events::delivery::Courier, random::Random, routes,
-    state::App, sweep,
+    address::Peer, clock::Clock, config::Config, events::delivery::Courier, keys, random::Random,
+    routes, state::App, sweep,
 };
 
 /// Connections of one listener at a time; more wait in the kernel's queue.
@@ -106,6 +106,7 @@ async fn work(app: &App, tasks: &TaskTracker, stop: &CancellationToken) -> anyho
         tasks.spawn(courier.run(stop.clone()));
     }
     tasks.spawn(sweep::run(app.clone(), stop.clone()));
+    tasks.spawn(keys::run(app.clone(), stop.clone()));
     Ok(())
 }
 

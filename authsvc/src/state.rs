@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     clock::Clock,
-    config::{Authorization, Config},
+    config::Config,
     events::arrivals::Arrivals,
-    keys::Keys,
+    keys::{Keeper, Keys, Settings},
     limits::{Authorizations, Registrations},
     random::Random,
     store::Store,
@@ -46,8 +46,8 @@ impl App {
     /// When the database cannot be opened or holds a broken key.
     pub async fn open(config: Config, clock: Clock, random: Random) -> anyhow::Result<Self> {
         let store = Store::open(&config.database).await?;
-        let Authorization::Embedded(embedded) = &config.authorization;
-        let keys = Keys::open(&store, embedded.signing, &random, clock.now_unix()).await?;
+        let keeper = Keeper::new(store.clone(), Settings::of(&config), random.clone());
+        let keys = Keys::open(keeper, clock.now_unix()).await?;
         Ok(Self {
             keys: Arc::new(keys),
             registrations: Arc::new(Registrations::new(clock.clone())),

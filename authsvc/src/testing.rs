@@ -147,6 +147,8 @@ pub(crate) fn config() -> Config {
             refresh_grace: Duration::from_secs(60),
             private_redirect_uris: vec!["cursor://anysphere.cursor-mcp/oauth/callback".to_owned()],
             signing: Signing::EdDsa,
+            key_rotation: Duration::from_secs(90 * 24 * 3600),
+            key_encryption_secret: None,
         }),
         database: String::new(),
         service: Service {

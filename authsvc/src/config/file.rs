@@ -32,6 +32,8 @@ pub(super) struct Embedded {
     pub(super) refresh_grace: Option<String>,
     pub(super) private_redirect_uris: Option<Vec<Option<String>>>,
     pub(super) signing: Option<String>,
+    pub(super) key_rotation: Option<String>,
+    pub(super) key_encryption_secret: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]

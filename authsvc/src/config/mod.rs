@@ -167,6 +167,10 @@ pub struct Embedded {
     pub private_redirect_uris: Vec<String>,
     /// Signature algorithm of access tokens.
     pub signing: Signing,
+    /// How long a key signs before the next one does.
+    pub key_rotation: Duration,
+    /// Encrypts private keys in the database; without it `service.secret` does.
+    pub key_encryption_secret: Option<Secret>,
 }
 
 /// Signature algorithm of access tokens.

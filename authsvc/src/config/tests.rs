@@ -37,6 +37,8 @@ authorization:
     refresh_grace: 0s
     private_redirect_uris: [myapp://callback]
     signing: ES256
+    key_rotation: 30d
+    key_encryption_secret: ${SECRET}
 database: sqlite://../state/attache.db
 service: {listen: "[::1]:7001", internal: 10.0.0.5:7002, secret: "${SECRET}", address: authsvc:7001, internal_address: "[fd00::2]:7002", trusted_proxies: [10.0.0.1]}
 envoy: {wasm: /opt/attache.wasm, admin: 127.0.0.1:9000, max_body: 64KiB, max_list: 1MiB, max_heap: 2GiB}
@@ -117,6 +119,8 @@ fn the_least_authorization_and_server_have_every_default() {
     let Authorization::Embedded(embedded) = &config.authorization;
     assert_eq!(embedded.access_token_ttl, Duration::from_secs(3600));
     assert_eq!(embedded.signing, Signing::EdDsa);
+    assert_eq!(embedded.key_rotation, Duration::from_secs(90 * 86400));
+    assert_eq!(embedded.key_encryption_secret, None);
     assert_eq!(embedded.private_redirect_uris, ["cursor://anysphere.cursor-mcp/oauth/callback"]);
     let [server] = config.servers.as_slice() else { panic!("one server") };
     assert_eq!(server.path, "/everything/mcp");
@@ -153,6 +157,8 @@ fn every_key_of_users_and_servers_is_read() {
     assert_eq!(embedded.users[0].password_hash.reveal(), HASH);
     assert_eq!(embedded.refresh_token_absolute, Duration::from_secs(20 * 86400));
     assert_eq!(embedded.signing, Signing::Es256);
+    assert_eq!(embedded.key_rotation, Duration::from_secs(30 * 86400));
+    assert_eq!(embedded.key_encryption_secret, Some(config.service.secret.clone()));
     let credentials = config.servers[0].credentials.as_ref().unwrap();
     assert_eq!(credentials.header, "x-api-key");
     assert_eq!(credentials.value.reveal(), "it's \"100%\": {really}");
@@ -216,6 +222,8 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with("    users:", "    private_redirect_uris: ['javascript://alert(1)']\n    users:"),
         with("    users:", "    private_redirect_uris: ['myapp://*']\n    users:"),
         with("    users:", "    signing: HS256\n    users:"),
+        with("    users:", "    key_rotation: 5m\n    users:"),
+        with("    users:", "    key_encryption_secret: hunter2\n    users:"),
         with("", "envoy: {max_body: 4MB}"),
         with("", "envoy: {max_body: 1GiB}"),
         with("", "envoy: {max_heap: 64MiB}"),

@@ -1,28 +1,41 @@
 //! Keys: the only folder that signs, and the only one that knows the library which does.
 //!
-//! A key is made at the first start and kept in the database. Its `kid` is its RFC 7638 thumbprint; what is
-//! published (RFC 7517) is every key that has signed a token which may still live, and the next one to sign.
-//!
-//! The private part is in the database in clear: whoever reads that file can sign. The file is made readable for
-//! its owner only; encryption at rest, as rotation, comes later.
+//! They live in the database, their private parts encrypted ([`vault`]), and go from next to current to retired
+//! ([`rotation`]). A `kid` is an RFC 7638 thumbprint, so it is unique. What is published (RFC 7517) is every key
+//! that has signed a token which may still live, and the next one to sign. The database is asked whenever a key is
+//! needed: what one process changes, or the operator at the command line, holds for all at once.
 
 mod jwk;
+mod keeper;
+mod ring;
+mod rotation;
 mod signer;
+mod vault;
 
-use attache_protocol::{claims::Claims, secret::Secret};
-use jwt_compact::UntrustedToken;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
 use thiserror::Error;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
 
-use self::signer::Signer;
 pub use self::{
     jwk::{JwkSet, PublicKey},
+    keeper::{Haste, Keeper, Rotated, Settings},
+    ring::Ring,
+    rotation::{PUBLISHED, timeline},
     signer::{Validity, Verified},
+    vault::Vault,
 };
 use crate::{
-    config::Signing,
-    random::Random,
-    store::{self, Store, keys::SigningKey},
+    state::App,
+    store::{self, keys::SigningKey},
 };
+
+/// How often somebody looks whether a key is due.
+const EVERY: Duration = Duration::from_secs(60);
 
 /// Keys are not there or not usable.
 #[derive(Debug, Error)]
@@ -31,112 +44,99 @@ pub enum KeyError {
     #[error("signing keys cannot be loaded")]
     Store(#[from] store::Error),
     /// A stored one is broken.
-    #[error("signing key {0} in the database is not a valid key of its algorithm")]
+    #[error(
+        "signing key {0} in the database is not a valid key of its algorithm: `authsvc key revoke {0}` replaces it"
+    )]
     Broken(String),
+    /// A stored one was encrypted with another secret.
+    #[error(
+        "signing key {0} in the database was encrypted with another secret than the configured one: give the earlier `service.secret` in `authorization.embedded.key_encryption_secret`, or replace the key with `authsvc key revoke {0}`, which ends the tokens that it signed"
+    )]
+    OtherSecret(String),
     /// There is none although one was made.
     #[error("no signing key for {0}")]
     Missing(&'static str),
-    /// The library refused.
+    /// A library refused to make one.
+    #[error("a signing key cannot be made")]
+    Made,
+    /// The library refused to sign.
     #[error("a token cannot be signed: {0}")]
     Sign(#[from] jwt_compact::CreationError),
 }
 
-/// The key that signs, and the document that publishes it.
-#[derive(Clone, Debug)]
+/// The keys of a running service.
+#[derive(Debug)]
 pub struct Keys {
-    current: Key,
-    all: Vec<Key>,
-    jwks: JwkSet,
-}
-
-#[derive(Clone, Debug)]
-struct Key {
-    kid: String,
-    signer: Signer,
+    keeper: Keeper,
+    ring: Mutex<Arc<Ring>>,
 }
 
 impl Keys {
-    /// Loads the keys; makes one when there is none for this algorithm.
+    /// Opens the keys; makes those that are missing, and encrypts those that an older version kept in clear. `now`
+    /// in Unix seconds.
     ///
     /// # Errors
-    /// When the database fails or holds a broken key.
-    pub async fn open(
-        store: &Store,
-        signing: Signing,
-        random: &Random,
-        now: i64,
-    ) -> Result<Self, KeyError> {
-        let algorithm = name(signing);
-        let mut stored = store.signing_keys().await?;
-        if !stored.iter().any(|key| signs(key, algorithm)) {
-            store.add_first_signing_key(&generate(signing, random)?, now).await?;
-            stored = store.signing_keys().await?;
-        }
-        let mut keys = Vec::new();
-        let mut all = Vec::new();
-        let mut current = None;
+    /// When the database fails, or holds a key that is broken or was encrypted with another secret.
+    pub async fn open(keeper: Keeper, now: i64) -> Result<Self, KeyError> {
+        keeper.tick(now).await?;
+        let stored = keeper.keys().await?;
+        let ring = Ring::new(&stored, keeper.settings(), None)?;
         for key in &stored {
-            let signer = load(key)?;
-            keys.push(signer.public_key().ok_or_else(|| KeyError::Broken(key.kid.clone()))?);
-            all.push(Key { kid: key.kid.clone(), signer });
-            if signs(key, algorithm) {
-                current = all.last().cloned();
-            }
+            keeper.reseal(key, &ring::private(key, keeper.settings())?).await?;
         }
-        let current = current.ok_or(KeyError::Missing(algorithm))?;
-        Ok(Self { current, all, jwks: JwkSet { keys } })
+        Ok(Self { keeper, ring: Mutex::new(Arc::new(ring)) })
     }
 
-    /// What is published.
-    #[must_use]
-    pub const fn jwks(&self) -> &JwkSet {
-        &self.jwks
-    }
-
-    /// Signs an access token (RFC 9068).
+    /// The keys as they are now.
     ///
     /// # Errors
-    /// When the library refuses, which it has no reason to.
-    pub fn sign(&self, claims: &Claims, validity: Validity) -> Result<Secret, KeyError> {
-        let Key { kid, signer } = &self.current;
-        Ok(Secret::new(signer.sign(kid, claims, validity)?))
+    /// As [`Keys::open`].
+    pub async fn ring(&self) -> Result<Arc<Ring>, KeyError> {
+        let stored = self.keeper.keys().await?;
+        let held = self.held(None);
+        if held.is(&stored) {
+            return Ok(held);
+        }
+        let ring = Ring::new(&stored, self.keeper.settings(), Some(&held))?;
+        Ok(self.held(Some(Arc::new(ring))))
     }
 
-    /// What an access token says, if it is one of ours, expired or not.
-    #[must_use]
-    pub fn verify(&self, token: &str) -> Option<Verified> {
-        let token = UntrustedToken::new(token).ok()?;
-        let kid = token.header().key_id.as_deref()?;
-        self.all.iter().find(|key| key.kid == kid)?.signer.verify(&token)
+    /// Every key, as it is kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stored(&self) -> Result<Vec<SigningKey>, KeyError> {
+        self.keeper.keys().await
+    }
+
+    /// Does what is due at `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tick(&self, now: i64) -> Result<(), KeyError> {
+        self.keeper.tick(now).await
+    }
+
+    /// What is held in memory, after it was replaced.
+    fn held(&self, by: Option<Arc<Ring>>) -> Arc<Ring> {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(by) = by {
+            *ring = by;
+        }
+        Arc::clone(&ring)
     }
 }
 
-fn load(key: &SigningKey) -> Result<Signer, KeyError> {
-    let signing = [Signing::EdDsa, Signing::Es256];
-    let signing = signing.into_iter().find(|signing| name(*signing) == key.algorithm);
-    let signer = signing.and_then(|signing| Signer::new(signing, key.private_key.reveal()));
-    signer.ok_or_else(|| KeyError::Broken(key.kid.clone()))
-}
-
-fn generate(signing: Signing, random: &Random) -> Result<SigningKey, KeyError> {
-    let missing = || KeyError::Missing(name(signing));
-    let (signer, bytes) = Signer::generate(signing, random).ok_or_else(missing)?;
-    Ok(SigningKey {
-        kid: signer.public_key().ok_or_else(missing)?.kid,
-        algorithm: name(signing).to_owned(),
-        private_key: Secret::new(bytes.to_vec()),
-        state: "current".to_owned(),
-    })
-}
-
-fn signs(key: &SigningKey, algorithm: &str) -> bool {
-    key.algorithm == algorithm && key.state == "current"
-}
-
-const fn name(signing: Signing) -> &'static str {
-    match signing {
-        Signing::EdDsa => "EdDSA",
-        Signing::Es256 => "ES256",
+/// Sees to the keys until `stop`.
+pub async fn run(app: App, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = time::sleep(EVERY) => {}
+        }
+        if let Err(error) = app.keys.tick(app.clock.now_unix()).await {
+            tracing::warn!(%error, "keys were not looked after, next try in a minute");
+        }
     }
 }
 

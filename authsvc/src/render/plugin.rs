@@ -5,7 +5,10 @@ use attache_protocol::plugin::{
 };
 
 use super::clusters;
-use crate::config::{Config, HostPort, Server};
+use crate::{
+    config::{Config, HostPort, Server},
+    discovery::JWKS_MAX_AGE,
+};
 
 /// Depth of JSON that no tool needs.
 const MAX_DEPTH: usize = 128;
@@ -23,7 +26,7 @@ pub fn plugin(config: &Config) -> Plugin {
                 path: "/oauth/jwks.json".to_owned(),
                 timeout_ms: 2_000,
             },
-            refresh_seconds: 300,
+            refresh_seconds: JWKS_MAX_AGE.unsigned_abs(),
             stale_seconds: 24 * 3600,
             unknown_kid_seconds: 10,
             wait_ms: 3_000,

@@ -84,7 +84,7 @@ pub async fn redeem(app: &App, caller: &Caller, form: &Parameters) -> Result<Res
     match app.store.redeem_code(&store::digest(code), now, examine).await? {
         Redemption::Granted(granted) => {
             let scope = granted.scope.clone();
-            issue::issue(app, &granted, issue::Portion { resources, scope }, family)
+            issue::issue(app, &granted, issue::Portion { resources, scope }, family).await
         }
         Redemption::Refused(refusal) => Err(refusal),
         Redemption::Replayed => {

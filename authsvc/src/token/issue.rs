@@ -49,7 +49,7 @@ struct Answer {
 ///
 /// # Errors
 /// When it cannot be signed.
-pub fn issue(
+pub async fn issue(
     app: &App,
     granted: &Granted,
     portion: Portion,
@@ -70,10 +70,7 @@ pub fn issue(
         email: Some(granted.email.clone()),
         groups: granted.groups.clone(),
     };
-    let token = app.keys.sign(&claims, validity).map_err(|error| {
-        tracing::error!(%error, "a token was not signed");
-        Refusal::Internal
-    })?;
+    let token = app.keys.ring().await?.sign(&claims, validity)?;
     tracing::info!(sub = claims.sub, client_id = granted.client_id, "tokens were issued");
     let answer = Answer {
         access_token: token.reveal().clone(),

@@ -102,7 +102,7 @@ pub async fn rotate(app: &App, caller: &Caller, form: &Parameters) -> Result<Res
     match app.store.rotate(&store::digest(token), now_ms, decide).await? {
         Rotation::Rotated(Rotated { granted, grant_id }) => {
             let family = issue::Family { grant_id, refresh: next };
-            issue::issue(app, &as_of_now(app, granted), portion, family)
+            issue::issue(app, &as_of_now(app, granted), portion, family).await
         }
         Rotation::Refused(refusal) => Err(refusal),
         Rotation::Unknown => Err(Refusal::InvalidGrant("the refresh token is not known")),

@@ -36,6 +36,9 @@ const MOST_MEMORY_KIB: u32 = 1024 * 1024;
 /// Most passes of a password hash.
 const MOST_PASSES: u32 = 32;
 
+/// Fewest and most bytes of the secret that encrypts keys.
+const SECRET: RangeInclusive<usize> = 32..=512;
+
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -70,6 +73,7 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
     );
     let grace =
         duration("refresh_grace", &file.refresh_grace, MINUTE, Duration::ZERO..=MINUTE * 10);
+    let rotation = duration("key_rotation", &file.key_rotation, DAY * 90, HOUR..=DAY * 730);
     if let (Ok(idle), Ok(absolute)) = (idle, absolute)
         && idle > absolute
     {
@@ -82,6 +86,7 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
     };
     let signing =
         report.optional(&at.key("signing"), file.signing.as_deref(), Signing::EdDsa, signing);
+    let secret = key_encryption_secret(file, &at.key("key_encryption_secret"), report);
     Ok(Embedded {
         users: users?,
         access_token_ttl: access?,
@@ -90,6 +95,8 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
         refresh_grace: grace?,
         private_redirect_uris: uris?,
         signing: signing?,
+        key_rotation: rotation?,
+        key_encryption_secret: secret?,
     })
 }
 
@@ -99,6 +106,23 @@ fn signing(text: &str) -> Result<Signing, String> {
         "ES256" => Ok(Signing::Es256),
         _ => Err("must be EdDSA or ES256".to_owned()),
     }
+}
+
+fn key_encryption_secret(
+    file: &file::Embedded,
+    path: &Path,
+    report: &mut Report<'_>,
+) -> Checked<Option<Secret>> {
+    let Some(secret) = &file.key_encryption_secret else { return Ok(None) };
+    let (least, most) = (SECRET.start(), SECRET.end());
+    let length = secret.reveal().len();
+    if SECRET.contains(&length) {
+        return Ok(Some(secret.clone()));
+    }
+    let reason = format!(
+        "must have {least} to {most} characters, this has {length}: openssl rand -hex 32 makes one"
+    );
+    Err(report.wrong_secret(path, reason))
 }
 
 fn users(
