@@ -38,6 +38,12 @@ pub enum Refusal {
     /// The client is not known, or did not show that it is what it claims.
     #[error("{0}")]
     InvalidClient(&'static str, ShownBy),
+    /// No token came with a request that needs one.
+    #[error("a bearer token is required")]
+    NoToken,
+    /// The bearer token is not good for this.
+    #[error("the bearer token is not that of a client that is registered here")]
+    InvalidToken,
     /// The code or refresh token is dead, or not this client's.
     #[error("{0}")]
     InvalidGrant(&'static str),
@@ -86,6 +92,17 @@ impl Refusal {
         Self::InvalidRequest(text.to_owned())
     }
 
+    /// How to authenticate, of a refusal that is about that (RFC 9110 section 11.6.1, RFC 6750 section 3).
+    const fn challenge(&self) -> Option<&'static str> {
+        if matches!(self, Self::InvalidClient(_, ShownBy::Header)) {
+            return Some("Basic realm=\"attache\", charset=\"UTF-8\"");
+        }
+        if matches!(self, Self::InvalidToken) {
+            return Some("Bearer realm=\"attache\", error=\"invalid_token\"");
+        }
+        if matches!(self, Self::NoToken) { Some("Bearer realm=\"attache\"") } else { None }
+    }
+
     /// Status and `error`.
     const fn row(&self) -> (StatusCode, &'static str) {
         match self {
@@ -93,6 +110,7 @@ impl Refusal {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "invalid_request"),
             Self::InvalidClient(..) => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::NoToken | Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::UnsupportedTokenType => (StatusCode::BAD_REQUEST, "unsupported_token_type"),
@@ -139,11 +157,8 @@ impl IntoResponse for Refusal {
         let body = json!({ "error": code, "error_description": self.to_string() });
         let mut response = (status, NO_STORE, Json(body)).into_response();
         let headers = response.headers_mut();
-        if let Self::InvalidClient(_, ShownBy::Header) = self {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Basic realm=\"attache\", charset=\"UTF-8\""),
-            );
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Self::TooMany { retry_after } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));

@@ -21,7 +21,7 @@ use crate::{
     body::{self, Allowed},
     correlation, discovery, events,
     refusal::NotFound,
-    registration,
+    registration::{self, management},
     state::App,
     token,
 };
@@ -56,6 +56,10 @@ pub fn public(app: App) -> Router {
         .route("/.well-known/openid-configuration", get(discovery::authorization_server))
         .route("/oauth/jwks.json", get(discovery::jwks))
         .route("/oauth/register", post(registration::register))
+        .route(
+            "/oauth/register/{client_id}",
+            get(management::read).put(management::update).delete(management::remove),
+        )
         .route("/oauth/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth/login", get(login::get).post(login::post))
         .route("/oauth/consent", get(consent::get).post(consent::post))

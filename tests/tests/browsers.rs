@@ -36,6 +36,7 @@ async fn every_endpoint_that_a_web_client_calls_answers_its_preflight() -> Resul
         ("/oauth/register", "POST"),
         ("/oauth/token", "POST"),
         ("/oauth/revoke", "POST"),
+        ("/oauth/register/0123456789abcdefghij-_", "PUT"),
     ];
     for (path, method) in endpoints {
         let answer = preflight(format!("{}{path}", stack.public_url()), method).await?;

@@ -1,5 +1,11 @@
 //! `POST /oauth/register`: a client says what it is and gets an id (RFC 7591). Anyone may; the id alone opens
 //! nothing, and a public client that registers the same again gets the same id.
+//!
+//! A client with a secret is one program's own, and gets a token to manage its registration with ([`management`],
+//! RFC 7592). A public client is whoever registered the same: if one could change or remove it, anyone could do
+//! that to all the others. So it gets none; what nobody uses is forgotten.
+
+pub mod management;
 
 use axum::{
     Json,
@@ -25,6 +31,8 @@ use crate::{
     token::refuse_body,
 };
 
+/// Where clients register.
+const PATH: &str = "/oauth/register";
 /// Redirect URIs of one client.
 const MAX_REDIRECT_URIS: usize = 10;
 /// Longest name that is kept, characters.
@@ -96,6 +104,8 @@ struct Registered {
     #[serde(flatten)]
     secret: Option<IssuedSecret>,
     #[serde(flatten)]
+    management: Option<Management>,
+    #[serde(flatten)]
     metadata: Verified,
 }
 
@@ -104,6 +114,13 @@ struct IssuedSecret {
     client_secret: String,
     /// 0: it does not expire; required beside a secret.
     client_secret_expires_at: i64,
+}
+
+/// RFC 7592 section 3.
+#[derive(Serialize)]
+struct Management {
+    registration_access_token: String,
+    registration_client_uri: String,
 }
 
 /// Answers a registration.
@@ -118,23 +135,26 @@ pub async fn register(
     app.registrations.admit(address).map_err(|retry_after| Refusal::TooMany { retry_after })?;
     let body = body.map_err(|rejection| refuse_body(&rejection))?;
     let metadata: Metadata = serde_json::from_slice(&body).map_err(|error| describe(&error))?;
-    let metadata = metadata.verify(&app.config)?;
+    let metadata = metadata.verify(&app.config, AuthMethod::None)?;
 
-    let secret = match metadata.auth_method {
+    let draw = || match metadata.auth_method {
         AuthMethod::None => None,
         AuthMethod::Basic | AuthMethod::Post => Some(app.random.token()),
     };
+    let (secret, management) = (draw(), draw());
     let new = Client {
         id: app.random.id(),
         name: metadata.client_name.clone(),
         redirect_uris: metadata.redirect_uris.clone(),
         auth_method: metadata.auth_method,
         secret: secret.as_deref().map(store::digest),
+        management: management.as_deref().map(store::digest),
         created_at: app.clock.now_unix(),
     };
     let client = app.store.register_client(&new, identity(&new)).await?;
     tracing::info!(client_id = client.id, name = client.name, "a client is registered");
     let answer = Registered {
+        management: management.map(|token| Management::of(&app.config, &client.id, token)),
         client_id: client.id,
         client_id_issued_at: client.created_at,
         secret: secret
@@ -144,12 +164,22 @@ pub async fn register(
     Ok((StatusCode::CREATED, NO_STORE, Json(answer)).into_response())
 }
 
+impl Management {
+    fn of(config: &Config, client_id: &str, token: String) -> Self {
+        Self {
+            registration_access_token: token,
+            registration_client_uri: config.public_url.url(&format!("{PATH}/{client_id}")),
+        }
+    }
+}
+
 impl Metadata {
-    fn verify(self, config: &Config) -> Result<Verified, Refusal> {
+    /// `default`: how a client authenticates that asks for nothing that is offered.
+    fn verify(self, config: &Config, default: AuthMethod) -> Result<Verified, Refusal> {
         let redirect_uris = redirect_uris(config, self.redirect_uris.unwrap_or_default())?;
         // What is not offered is replaced rather than refused (RFC 7591 section 3.2.1).
         let method = self.token_endpoint_auth_method.as_deref();
-        let auth_method = method.and_then(AuthMethod::parse).unwrap_or(AuthMethod::None);
+        let auth_method = method.and_then(AuthMethod::parse).unwrap_or(default);
         let claims = Claims {
             application_type: self
                 .application_type

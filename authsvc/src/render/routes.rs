@@ -27,9 +27,11 @@ const OPEN: [&str; 7] = [
     "/oauth/token",
     "/oauth/revoke",
 ];
+/// Where a client manages its registration: one path for each.
+const MANAGEMENT: &str = "/oauth/register/[A-Za-z0-9_-]+";
 /// Pages that people use; no script of another origin may read them.
 const PAGES: [&str; 3] = ["/oauth/authorize", "/oauth/login", "/oauth/consent"];
-const METHODS: &str = "GET, POST, DELETE, OPTIONS";
+const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
 /// `*` covers `Mcp-Param-*` and what comes; it never covers `Authorization`.
 const HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, *";
 const EXPOSED: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After";
@@ -95,9 +97,12 @@ pub(super) fn public(config: &Config) -> Vec<Tree> {
         .map(|server| format!("/.well-known/oauth-protected-resource{}", server.path));
     let open = OPEN.map(str::to_owned).into_iter().chain(metadata);
     let filters = || section! { BUFFER_FILTER => whole(), CORS_FILTER => cors() };
-    let open = open.map(|path| authsvc(&path, filters()));
+    let open = open.map(|path| section! { "path" => path });
+    let management = section! { "safe_regex" => section! { "regex" => MANAGEMENT } };
+    let open = open.chain([management]);
+    let open = open.map(|matched| authsvc(matched, filters()));
     let filters = || section! { BUFFER_FILTER => whole(), CORS_FILTER => without_cors() };
-    let pages = PAGES.map(|path| authsvc(path, filters()));
+    let pages = PAGES.map(|path| authsvc(section! { "path" => path }, filters()));
     config.servers.iter().map(server).chain(open).chain(pages).collect()
 }
 
@@ -156,7 +161,7 @@ fn server(server: &Server) -> Tree {
     route.and("request_headers_to_add", list![header(&credentials.header, &value)])
 }
 
-fn authsvc(path: &str, filters: Tree) -> Tree {
+fn authsvc(matched: Tree, filters: Tree) -> Tree {
     let action = section! {
         "cluster" => clusters::AUTHSVC,
         "timeout" => AUTHSVC_TIMEOUT,
@@ -164,7 +169,7 @@ fn authsvc(path: &str, filters: Tree) -> Tree {
         "idle_timeout" => AUTHSVC_TIMEOUT,
     };
     section! {
-        "match" => section! { "path" => path },
+        "match" => matched,
         "route" => action,
         "typed_per_filter_config" => filters,
     }

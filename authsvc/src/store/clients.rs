@@ -49,6 +49,8 @@ pub struct Client {
     pub auth_method: AuthMethod,
     /// SHA-256 of its secret; a public client has none.
     pub secret: Option<Vec<u8>>,
+    /// SHA-256 of the token with which it manages its registration; a client that many share has none.
+    pub management: Option<Vec<u8>>,
     /// Unix seconds.
     pub created_at: i64,
 }
@@ -77,10 +79,10 @@ impl Store {
         let redirect_uris = serde_json::to_string(&new.redirect_uris).unwrap_or_default();
         let mut transaction = self.write().await?;
         let client = sqlx::query_as(
-            "INSERT INTO clients (id, name, redirect_uris, auth_method, secret, digest, created_at, seen_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+            "INSERT INTO clients (id, name, redirect_uris, auth_method, secret, digest, management, created_at, seen_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
              ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at
-             RETURNING id, name, redirect_uris, auth_method, secret, created_at",
+             RETURNING id, name, redirect_uris, auth_method, secret, management, created_at",
         )
         .bind(&new.id)
         .bind(&new.name)
@@ -88,6 +90,7 @@ impl Store {
         .bind(new.auth_method.as_str())
         .bind(&new.secret)
         .bind(digest)
+        .bind(&new.management)
         .bind(new.created_at)
         .fetch_one(&mut *transaction)
         .await?;
@@ -102,7 +105,8 @@ impl Store {
     /// When the database fails.
     pub async fn client(&self, id: &str) -> Result<Option<Client>, Error> {
         let client = sqlx::query_as(
-            "SELECT id, name, redirect_uris, auth_method, secret, created_at FROM clients WHERE id = $1",
+            "SELECT id, name, redirect_uris, auth_method, secret, management, created_at
+             FROM clients WHERE id = $1",
         )
         .bind(id)
         .fetch_optional(self.reader())
@@ -161,17 +165,21 @@ async fn forget_unused(
     Ok(())
 }
 
+pub(super) fn auth_method(row: &SqliteRow) -> Result<AuthMethod, sqlx::Error> {
+    let method: String = row.try_get("auth_method")?;
+    AuthMethod::parse(&method)
+        .ok_or_else(|| super::unreadable("auth_method", "a method of authentication"))
+}
+
 impl FromRow<'_, SqliteRow> for Client {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let method: String = row.try_get("auth_method")?;
-        let auth_method = AuthMethod::parse(&method)
-            .ok_or_else(|| super::unreadable("auth_method", "a method of authentication"))?;
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
             redirect_uris: super::texts(row, "redirect_uris")?,
-            auth_method,
+            auth_method: auth_method(row)?,
             secret: row.try_get("secret")?,
+            management: row.try_get("management")?,
             created_at: row.try_get("created_at")?,
         })
     }

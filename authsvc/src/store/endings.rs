@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 
-use super::{Error, Store, codes::Granted};
+use super::{Error, Store, codes::Granted, grants::Presented};
 
 /// What a token belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,6 +65,28 @@ impl Store {
         .fetch_optional(self.reader())
         .await?;
         Ok(grant)
+    }
+
+    /// A refresh token as it would be found if it were presented at `now_ms`, Unix milliseconds; nothing is counted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn as_if_presented(
+        &self,
+        digest: &[u8],
+        now_ms: i64,
+    ) -> Result<Option<Presented>, Error> {
+        let presented = sqlx::query_as(
+            "SELECT refresh_tokens.expires_at, COALESCE(used_at_ms, $1) AS used_at_ms, uses + 1 AS uses,
+                    grant_id, client_id, resources, scope, sub, email, user_groups, auth_time,
+                    grants.expires_at AS family_expires_at, ended_at
+             FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE refresh_tokens.id = $2",
+        )
+        .bind(now_ms)
+        .bind(digest)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(presented)
     }
 
     /// Ends a grant, and with it every refresh token that descends from it; `false` if it was ended before.

@@ -12,6 +12,7 @@ pub mod events;
 pub mod grants;
 pub mod interactions;
 pub mod keys;
+pub mod managing;
 pub mod sessions;
 
 use std::{path::Path, time::Duration};

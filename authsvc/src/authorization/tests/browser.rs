@@ -156,6 +156,7 @@ pub(super) async fn client(bench: &Bench, id: &str, name: Option<&str>, redirect
         redirect_uris: redirect_uris.iter().map(|uri| (*uri).to_owned()).collect(),
         auth_method: AuthMethod::None,
         secret: None,
+        management: None,
         created_at: 0,
     };
     bench.app.store.register_client(&client, Identity::Own).await.unwrap();

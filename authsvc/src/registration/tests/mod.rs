@@ -11,6 +11,8 @@ use crate::{
     testing::{Answer, Bench, RESOURCE, get, json as post},
 };
 
+mod management;
+
 async fn register(bench: &Bench, body: &Value) -> Answer {
     bench.public(post("/oauth/register", body)).await
 }

@@ -1,0 +1,157 @@
+//! What becomes of clients after they registered: changed or removed by themselves, or by the operator.
+
+use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    Error, Store,
+    clients::{AuthMethod, Client},
+    endings::EndedBy,
+};
+
+/// A client as the operator sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listed {
+    /// `client_id`.
+    pub id: String,
+    /// As it claims.
+    pub name: Option<String>,
+    /// How it authenticates.
+    pub auth_method: AuthMethod,
+    /// As registered.
+    pub redirect_uris: Vec<String>,
+    /// Last registration or grant, Unix seconds.
+    pub seen_at: i64,
+    /// Grants that live.
+    pub grants: i64,
+}
+
+/// What a user has granted, as the operator sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Holder {
+    /// Subject.
+    pub sub: String,
+    /// Grants that live.
+    pub grants: i64,
+    /// When the youngest of them began, Unix seconds.
+    pub last_at: i64,
+}
+
+impl Store {
+    /// Replaces what a client registered, if `management` is still the digest of its token; whether it was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_client(&self, client: &Client, management: &[u8]) -> Result<bool, Error> {
+        let redirect_uris = serde_json::to_string(&client.redirect_uris).unwrap_or_default();
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE clients SET name = $1, redirect_uris = $2, auth_method = $3, management = $4
+             WHERE id = $5 AND management = $6",
+        )
+        .bind(&client.name)
+        .bind(redirect_uris)
+        .bind(client.auth_method.as_str())
+        .bind(&client.management)
+        .bind(&client.id)
+        .bind(management)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets a client, and ends all that it was granted; how many grants that were, or nothing if there is no
+    /// such client.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_client(
+        &self,
+        id: &str,
+        by: EndedBy,
+        now: i64,
+    ) -> Result<Option<u64>, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query("DELETE FROM clients WHERE id = $1")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let ended = end_all(&mut transaction, id, by, now).await?;
+        transaction.commit().await?;
+        Ok(Some(ended))
+    }
+
+    /// Every client, the last seen first; `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clients(&self, now: i64) -> Result<Vec<Listed>, Error> {
+        let clients = sqlx::query_as(
+            "SELECT id, name, auth_method, redirect_uris, seen_at,
+                    (SELECT COUNT(*) FROM grants WHERE grants.client_id = clients.id
+                     AND grants.ended_at IS NULL AND grants.expires_at > $1) AS live
+             FROM clients ORDER BY seen_at DESC, id",
+        )
+        .bind(now)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(clients)
+    }
+
+    /// Every user with a grant that lives at `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn holders(&self, now: i64) -> Result<Vec<Holder>, Error> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT sub, COUNT(*), MAX(created_at) FROM grants
+             WHERE ended_at IS NULL AND expires_at > $1 GROUP BY sub",
+        )
+        .bind(now)
+        .fetch_all(self.reader())
+        .await?;
+        let holder = |(sub, grants, last_at)| Holder { sub, grants, last_at };
+        Ok(rows.into_iter().map(holder).collect())
+    }
+}
+
+/// Grants, codes that would become grants, and what users had agreed to.
+async fn end_all(
+    connection: &mut SqliteConnection,
+    client_id: &str,
+    by: EndedBy,
+    now: i64,
+) -> Result<u64, sqlx::Error> {
+    let ended = sqlx::query(
+        "UPDATE grants SET ended_at = $1, ended_by = $2
+         WHERE client_id = $3 AND ended_at IS NULL AND expires_at > $1",
+    )
+    .bind(now)
+    .bind(by.as_str())
+    .bind(client_id)
+    .execute(&mut *connection)
+    .await?;
+    for statement in [
+        "DELETE FROM codes WHERE client_id = $1 AND used_at IS NULL",
+        "DELETE FROM consents WHERE client_id = $1",
+    ] {
+        sqlx::query(statement).bind(client_id).execute(&mut *connection).await?;
+    }
+    Ok(ended.rows_affected())
+}
+
+impl FromRow<'_, SqliteRow> for Listed {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            auth_method: super::clients::auth_method(row)?,
+            redirect_uris: super::texts(row, "redirect_uris")?,
+            seen_at: row.try_get("seen_at")?,
+            grants: row.try_get("live")?,
+        })
+    }
+}
