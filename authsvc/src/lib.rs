@@ -12,6 +12,7 @@ pub mod csrf;
 pub mod discovery;
 pub mod events;
 pub mod init;
+pub mod introspection;
 pub mod keys;
 pub mod limits;
 pub mod pages;

@@ -19,7 +19,7 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use crate::{
     authorization::{authorize, consent, login},
     body::{self, Allowed},
-    correlation, discovery, events,
+    correlation, discovery, events, introspection,
     refusal::NotFound,
     registration::{self, management},
     state::App,
@@ -71,7 +71,8 @@ pub fn public(app: App) -> Router {
 /// What Envoy and the operator reach.
 pub fn internal(app: App) -> Router {
     let guarded = Router::new()
-        .route("/internal/events", get(events::listing::list).post(events::ingest::ingest));
+        .route("/internal/events", get(events::listing::list).post(events::ingest::ingest))
+        .route("/internal/introspect", post(introspection::introspect));
     // The secret comes before the body: without it nothing is kept of that.
     let guarded = bounded(guarded, INTERNAL.body)
         .layer(middleware::from_fn_with_state(app.clone(), require_secret));

@@ -45,6 +45,18 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// Of these resources; a single one is written as a string.
+    #[must_use]
+    pub fn of(mut resources: Vec<String>) -> Self {
+        match (resources.pop(), resources.is_empty()) {
+            (Some(only), true) => Self::One(only),
+            (last, _) => {
+                resources.extend(last);
+                Self::Many(resources)
+            }
+        }
+    }
+
     /// Whether `resource` is among them, byte for byte.
     #[must_use]
     pub fn contains(&self, resource: &str) -> bool {

@@ -62,7 +62,7 @@ pub async fn issue(
     let claims = Claims {
         iss: app.config.public_url.as_str().to_owned(),
         sub: granted.sub.clone(),
-        aud: audience(portion.resources),
+        aud: Audience::of(portion.resources),
         client_id: Some(granted.client_id.clone()),
         scope: Some(portion.scope.clone()),
         jti: Some(app.random.id()),
@@ -86,14 +86,4 @@ pub async fn issue(
 #[must_use]
 pub fn after(now: i64, life: Duration) -> i64 {
     now.saturating_add(i64::try_from(life.as_secs()).unwrap_or(i64::MAX))
-}
-
-fn audience(mut resources: Vec<String>) -> Audience {
-    match (resources.pop(), resources.is_empty()) {
-        (Some(only), true) => Audience::One(only),
-        (last, _) => {
-            resources.extend(last);
-            Audience::Many(resources)
-        }
-    }
 }

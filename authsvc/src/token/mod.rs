@@ -55,7 +55,7 @@ pub async fn token(
 }
 
 /// A form, and nothing in the query: what is in a URL ends in logs (RFC 9700 section 4.3).
-fn read(
+pub(crate) fn read(
     uri: &Uri,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,

@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod grants;
+mod introspection;
 mod requests;
 mod revocation;
 

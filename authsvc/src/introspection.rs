@@ -1,0 +1,126 @@
+//! `POST /internal/introspect`: what a token is worth now (RFC 7662), for the filter and the operator's tools; the
+//! shared secret opens it. A signature says that a token was good when it was issued; this says whether its grant
+//! still stands.
+
+use attache_protocol::claims::Audience;
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, Uri},
+    response::{IntoResponse as _, Response},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    config::Authorization,
+    keys::Verified,
+    refusal::{NO_STORE, Refusal},
+    state::App,
+    store::{self, grants::Presented},
+    token::{self, MAX_TOKEN, refresh::Worth},
+    users,
+};
+
+/// RFC 7662 section 2.2, of a token that is good; of any other nothing is said but that it is not.
+#[derive(Debug, Serialize)]
+struct Active {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    /// Of an access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    sub: String,
+    aud: Audience,
+    iss: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+}
+
+/// Answers an introspection request. `token_type_hint` is not needed.
+///
+/// # Errors
+/// The [`Refusal`] of a request that is none, or when the database fails.
+pub async fn introspect(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let form = token::read(&uri, &headers, body)?;
+    let token = form.text("token", MAX_TOKEN)?;
+    let token = token.ok_or_else(|| Refusal::invalid_request("token is missing"))?;
+    let found = match refresh(&app, token).await? {
+        Some(active) => Some(active),
+        None => access(&app, token).await?,
+    };
+    let answer = found.map_or_else(
+        || Json(json!({ "active": false })).into_response(),
+        |active| Json(active).into_response(),
+    );
+    Ok((NO_STORE, answer).into_response())
+}
+
+/// A refresh token is good if it would be rotated now.
+async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
+    let Authorization::Embedded(embedded) = &app.config.authorization;
+    let now_ms = app.clock.now_ms();
+    let presented = app.store.as_if_presented(&store::digest(token), now_ms).await?;
+    let good = |presented: &Presented| {
+        let client_id = &presented.granted.client_id;
+        let worth = token::refresh::judge(presented, client_id, now_ms, embedded.refresh_grace);
+        worth == Worth::Good && users::by_sub(&app.config, &presented.granted.sub).is_some()
+    };
+    Ok(presented.filter(good).map(
+        |Presented { granted, expires_at, family_expires_at, .. }| Active {
+            active: true,
+            scope: Some(granted.scope),
+            client_id: Some(granted.client_id),
+            username: Some(granted.email),
+            token_type: None,
+            exp: expires_at.min(family_expires_at),
+            iat: None,
+            sub: granted.sub,
+            aud: Audience::of(granted.resources),
+            iss: app.config.public_url.as_str().to_owned(),
+            jti: None,
+        },
+    ))
+}
+
+/// An access token is good if one of our keys signed it, it has not expired, and its grant stands.
+async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
+    let Some(Verified { claims, validity }) = app.keys.ring().await?.verify(token) else {
+        return Ok(None);
+    };
+    let alive = app.clock.now_unix() < validity.expires_at
+        && claims.iss == app.config.public_url.as_str()
+        && users::by_sub(&app.config, &claims.sub).is_some();
+    let stands = match &claims.grant_id {
+        Some(id) => app.store.grant(id).await?.is_some_and(|grant| grant.ended_at.is_none()),
+        // Issued before tokens named their grant.
+        None => true,
+    };
+    Ok((alive && stands).then_some(Active {
+        active: true,
+        scope: claims.scope,
+        client_id: claims.client_id,
+        username: claims.email,
+        token_type: Some("Bearer"),
+        exp: validity.expires_at,
+        iat: Some(validity.issued_at),
+        sub: claims.sub,
+        aud: claims.aud,
+        iss: claims.iss,
+        jti: claims.jti,
+    }))
+}
