@@ -15,6 +15,7 @@ pub mod init;
 pub mod introspection;
 pub mod keys;
 pub mod limits;
+pub mod operator;
 pub mod pages;
 pub mod password;
 pub mod private_file;

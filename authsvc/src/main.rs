@@ -10,8 +10,12 @@ use std::{
 use anyhow::Context as _;
 use attache_authsvc::{
     check,
+    clock::Clock,
     config::{Config, Mistakes},
-    init, password, private_file,
+    init,
+    keys::Haste,
+    operator::Operator,
+    password, private_file,
     random::Random,
     render, server,
 };
@@ -54,6 +58,12 @@ enum Command {
     /// Users of the embedded authorization server
     #[command(subcommand)]
     User(User),
+    /// Clients that registered
+    #[command(subcommand)]
+    Client(Client),
+    /// Keys that sign access tokens
+    #[command(subcommand)]
+    Key(Key),
     /// Write a first attache.yaml with a generated password; refuses to overwrite
     Init(Init),
 }
@@ -95,6 +105,42 @@ enum Target {
 enum User {
     /// Read a password (asked for, or from a pipe) and print its hash for `password_hash`
     Hash,
+    /// List the users, and how many clients each has let in
+    List(File),
+}
+
+#[derive(Debug, Subcommand)]
+enum Client {
+    /// List the clients, the last seen first
+    List(File),
+    /// Remove a client and end all that it was granted
+    Remove {
+        /// Its id, as `list` shows it
+        id: String,
+        #[command(flatten)]
+        file: File,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Key {
+    /// List the keys: the one that signs, the next one, and those whose tokens still live
+    List(File),
+    /// Let the next key sign now, not only when its time has come
+    Rotate {
+        /// Even if the next key is too new for everybody who verifies tokens to know it
+        #[arg(long)]
+        now: bool,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Take a key out of use at once, because somebody else may have it; its tokens end within five minutes
+    Revoke {
+        /// Its id, as `list` shows it
+        kid: String,
+        #[command(flatten)]
+        file: File,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +172,19 @@ fn main() -> ExitCode {
         }
         Command::Check(file) => check_file(&file.config),
         Command::User(User::Hash) => hash(),
+        Command::User(User::List(file)) => operate(&file, async |desk| desk.users().await),
+        Command::Client(Client::List(file)) => operate(&file, async |desk| desk.clients().await),
+        Command::Client(Client::Remove { id, file }) => {
+            operate(&file, async |desk| desk.remove_client(&id).await)
+        }
+        Command::Key(Key::List(file)) => operate(&file, async |desk| desk.keys().await),
+        Command::Key(Key::Rotate { now, file }) => {
+            let haste = if now { Haste::Now } else { Haste::Wait };
+            operate(&file, async |desk| desk.rotate(haste).await)
+        }
+        Command::Key(Key::Revoke { kid, file }) => {
+            operate(&file, async |desk| desk.revoke(&kid).await)
+        }
         Command::Init(arguments) => init_file(arguments),
     };
     match done {
@@ -224,6 +283,22 @@ fn hash() -> anyhow::Result<()> {
     };
     let hash = password::hash(&Secret::new(password), &Random::System)?;
     say(&format!("{}\n", hash.reveal()))
+}
+
+/// Does what the operator asks for, on the database of the running service.
+fn operate(
+    file: &File,
+    order: impl AsyncFnOnce(Operator) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
+    let config = load(&file.config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    let answer = runtime.block_on(async {
+        order(Operator::open(config, Clock::system(), Random::System).await?).await
+    })?;
+    say(&answer)
 }
 
 fn init_file(arguments: Init) -> anyhow::Result<()> {

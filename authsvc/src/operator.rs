@@ -1,0 +1,261 @@
+//! What an operator asks for at the command line, beside the running service: keys, clients, users.
+//!
+//! Everything goes through the database, where the service finds it at its next request.
+
+use anyhow::{Context as _, bail};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    clock::Clock,
+    config::{Authorization, Config},
+    discovery::JWKS_MAX_AGE,
+    keys::{Haste, Keeper, Rotated, Settings, timeline},
+    random::Random,
+    store::{Store, endings::EndedBy, keys::State, managing::Listed},
+    users,
+};
+
+/// The operator's view of an installation. Answers are for people, one line each.
+#[derive(Debug)]
+pub struct Operator {
+    config: Config,
+    store: Store,
+    clock: Clock,
+    random: Random,
+}
+
+impl Operator {
+    /// Opens the database of a configuration.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn open(config: Config, clock: Clock, random: Random) -> anyhow::Result<Self> {
+        let store = Store::open(&config.database).await?;
+        Ok(Self { config, store, clock, random })
+    }
+
+    /// Every signing key, and what becomes of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keys(&self) -> anyhow::Result<String> {
+        let settings = Settings::of(&self.config);
+        let keys = self.store.signing_keys().await?;
+        let rows = keys.iter().map(|key| {
+            let what = match (key.state, timeline(key, &settings)) {
+                (State::Current, Some(until)) => format!("signs until {}", date(until)),
+                (State::Next, Some(from)) => format!("may sign from {}", date(from)),
+                (State::Retired, Some(until)) => format!("published until {}", date(until)),
+                (State::Current | State::Next | State::Retired, None) => {
+                    "of an algorithm that is not configured any more".to_owned()
+                }
+            };
+            let state = key.state.as_str().to_owned();
+            vec![key.kid.clone(), key.algorithm.clone(), state, date(key.since), what]
+        });
+        Ok(table(["KID", "ALGORITHM", "STATE", "SINCE", ""], rows.collect()))
+    }
+
+    /// Lets the next key sign before its time.
+    ///
+    /// # Errors
+    /// When it is too new for those who verify to know it, and that matters; when the database fails.
+    pub async fn rotate(&self, haste: Haste) -> anyhow::Result<String> {
+        match self.keeper().rotate(haste, self.clock.now_unix()).await? {
+            Rotated::Signs(kid) => Ok(format!(
+                "{kid} signs from now on; the key before it stays published until its last token is dead\n"
+            )),
+            Rotated::TooEarly(from) => bail!(
+                "the next key is so new that not everybody who verifies tokens knows it: try again after {}, or use --now if that is only Attache's filter, which asks when it meets a key that it does not know",
+                date(from)
+            ),
+            Rotated::Overtaken => Ok("the keys have just been rotated by another process\n".into()),
+        }
+    }
+
+    /// Takes a key out of use at once.
+    ///
+    /// # Errors
+    /// When there is no such key, or the database fails.
+    pub async fn revoke(&self, kid: &str) -> anyhow::Result<String> {
+        let revoked = self.keeper().revoke(kid, self.clock.now_unix()).await?;
+        let minutes = JWKS_MAX_AGE / 60;
+        let what = match revoked {
+            None => bail!("there is no signing key {kid}: `authsvc key list` names them"),
+            Some(State::Current) => "the next key signs from now on",
+            Some(State::Next) => "it has not signed; another key takes its place",
+            Some(State::Retired) => "it did not sign any more",
+        };
+        Ok(format!(
+            "{kid} is revoked: {what}. Every Envoy refuses its tokens as soon as it has fetched the keys again, within {minutes} minutes; one that cannot reach authsvc goes on with the keys that it has\n"
+        ))
+    }
+
+    /// Every client.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clients(&self) -> anyhow::Result<String> {
+        let clients = self.store.clients(self.clock.now_unix()).await?;
+        let rows = clients.into_iter().map(|client| {
+            let hosts = hosts(&client);
+            let Listed { id, name, auth_method, seen_at, grants, .. } = client;
+            let method = auth_method.as_str().to_owned();
+            vec![id, grants.to_string(), date(seen_at), method, hosts, name.unwrap_or_default()]
+        });
+        let titles = ["CLIENT", "GRANTS", "SEEN", "AUTHENTICATION", "REDIRECTS TO", "NAME"];
+        Ok(table(titles, rows.collect()))
+    }
+
+    /// Removes a client, and ends what it was granted.
+    ///
+    /// # Errors
+    /// When there is no such client, or the database fails.
+    pub async fn remove_client(&self, id: &str) -> anyhow::Result<String> {
+        let now = self.clock.now_unix();
+        let ended = self.store.remove_client(id, EndedBy::Operator, now).await?;
+        let ended = ended.with_context(|| {
+            format!("there is no client {id}: `authsvc client list` names them")
+        })?;
+        Ok(format!(
+            "{id} is removed, {ended} grants have ended; access tokens that it has live until they expire\n"
+        ))
+    }
+
+    /// Everybody who may log in.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users(&self) -> anyhow::Result<String> {
+        let holders = self.store.holders(self.clock.now_unix()).await?;
+        let Authorization::Embedded(embedded) = &self.config.authorization;
+        let rows = embedded.users.iter().map(|user| {
+            let sub = users::by_email(&self.config, &user.email)
+                .map(|member| member.sub())
+                .unwrap_or_default();
+            let holder = holders.iter().find(|holder| holder.sub == sub);
+            let grants = holder.map_or(0, |holder| holder.grants).to_string();
+            let last = holder.map_or_else(|| "-".to_owned(), |holder| date(holder.last_at));
+            vec![user.email.clone(), grants, last, sub, user.groups.join(", ")]
+        });
+        let titles = ["USER", "GRANTS", "LAST GRANT", "SUBJECT", "GROUPS"];
+        Ok(table(titles, rows.collect()))
+    }
+
+    fn keeper(&self) -> Keeper {
+        Keeper::new(self.store.clone(), Settings::of(&self.config), self.random.clone())
+    }
+}
+
+/// Where codes go, each place once.
+fn hosts(client: &Listed) -> String {
+    let mut hosts: Vec<String> = client
+        .redirect_uris
+        .iter()
+        .map(|uri| url::Url::parse(uri).map_or_else(|_not_a_url| uri.clone(), |url| host(&url)))
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts.join(" ")
+}
+
+fn host(url: &url::Url) -> String {
+    match (url.scheme(), url.host_str()) {
+        ("http" | "https", Some(host)) => host.to_owned(),
+        (scheme, _) => format!("{scheme}:"),
+    }
+}
+
+fn date(seconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| seconds.to_string())
+}
+
+/// Columns as wide as their widest text.
+fn table<const N: usize>(titles: [&str; N], rows: Vec<Vec<String>>) -> String {
+    let titles = titles.map(str::to_owned).to_vec();
+    let all: Vec<Vec<String>> = std::iter::once(titles).chain(rows).collect();
+    let width = |column: usize| {
+        all.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or_default()).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    all.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Operator;
+    use crate::{
+        keys::Haste,
+        store::keys::State,
+        testing::{Bench, EMAIL, json},
+    };
+
+    async fn operator(bench: &Bench) -> Operator {
+        let app = &bench.app;
+        let config = (*app.config).clone();
+        Operator::open(config, app.clock.clone(), app.random.clone()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn keys_are_listed_rotated_and_revoked() {
+        let bench = Bench::new().await;
+        let operator = operator(&bench).await;
+        let listed = operator.keys().await.unwrap();
+        let lines: Vec<&str> = listed.lines().collect();
+        assert!(lines[0].starts_with("KID"), "{listed}");
+        assert!(lines[1].contains("EdDSA      current  2026-09-21T14:13:20Z  signs until 2026-12"));
+        assert!(lines[2].contains("next     2026-09-21T14:13:20Z  may sign from 2026-09-21T14:23"));
+        let early = operator.rotate(Haste::Wait).await.unwrap_err().to_string();
+        assert!(early.contains("try again after 2026-09-21T14:23:20Z, or use --now"), "{early}");
+        operator.rotate(Haste::Now).await.unwrap();
+        assert!(
+            operator.keys().await.unwrap().contains("retired  2026-09-21T14:13:20Z  published")
+        );
+
+        let stored = bench.app.keys.stored().await.unwrap();
+        let current = stored.iter().find(|key| key.state == State::Current).unwrap();
+        let said = operator.revoke(&current.kid).await.unwrap();
+        assert!(said.contains("the next key signs from now on") && said.contains("5 minutes"));
+        let unknown = operator.revoke(&current.kid).await.unwrap_err().to_string();
+        assert!(unknown.contains("there is no signing key"), "{unknown}");
+    }
+
+    #[tokio::test]
+    async fn clients_are_listed_and_removed() {
+        let bench = Bench::new().await;
+        let operator = operator(&bench).await;
+        let body = serde_json::json!({
+            "client_name": "Cursor",
+            "redirect_uris": [
+                "cursor://anysphere.cursor-mcp/oauth/callback",
+                "http://localhost:8787/callback",
+                "http://localhost:8788/callback",
+            ],
+        });
+        let registered = bench.public(json("/oauth/register", &body)).await.json();
+        let id = registered["client_id"].as_str().unwrap();
+        let listed = operator.clients().await.unwrap();
+        let line = listed.lines().nth(1).unwrap();
+        assert!(
+            line.starts_with(id) && line.ends_with("none            cursor: localhost  Cursor")
+        );
+        let said = operator.remove_client(id).await.unwrap();
+        assert!(said.contains("0 grants have ended"), "{said}");
+        assert!(bench.app.store.client(id).await.unwrap().is_none());
+        let unknown = operator.remove_client(id).await.unwrap_err().to_string();
+        assert!(unknown.contains("`authsvc client list` names them"), "{unknown}");
+    }
+
+    #[tokio::test]
+    async fn users_are_listed() {
+        let bench = Bench::new().await;
+        let listed = operator(&bench).await.users().await.unwrap();
+        let line = listed.lines().nth(1).unwrap();
+        assert!(line.starts_with(EMAIL) && line.ends_with("Developers"), "{listed}");
+    }
+}
