@@ -117,6 +117,23 @@ fn files_begin_with_what_they_are_and_bear_a_name_that_tells() {
     }
 }
 
+#[test]
+fn the_table_of_security_names_tests_that_exist() {
+    let table = read(&parts::root().join("docs/security.md"));
+    let code: String = sources().into_iter().map(|(_, text)| text).collect();
+    let named = table.split('`').skip(1).step_by(2);
+    let tests: Vec<&str> = named
+        .filter(|name| {
+            name.len() > 20 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        })
+        .filter(|name| !name.starts_with("registration_"))
+        .collect();
+    assert!(tests.len() > 80, "only {} tests: is the table read right?", tests.len());
+    let missing: Vec<&&str> =
+        tests.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "docs/security.md names {missing:?}");
+}
+
 /// Names below any `[…dependencies]` of a crate's manifest.
 fn dependencies(name: &str) -> BTreeSet<String> {
     let manifest = read(&parts::root().join(name).join("Cargo.toml"));

@@ -43,6 +43,8 @@ pub struct Setup {
     pub workers: usize,
     /// Its folder, where the name of the test will not do: programs that run side by side.
     pub folder: Option<String>,
+    /// What a test wants otherwise in Envoy's configuration: a text that is rendered, and what stands there instead.
+    pub instead: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Setup {
@@ -65,7 +67,7 @@ impl Setup {
             "envoy": {"admin": ports::free()},
             "servers": [],
         });
-        Self { config, workers: 1, folder: None }
+        Self { config, workers: 1, folder: None, instead: Vec::new() }
     }
 
     /// Adds a server; its endpoint is `/{name}/mcp`.
@@ -124,6 +126,11 @@ impl Stack {
         let bootstrap = folder.join("envoy.yaml");
         fs::write(&config, serde_json::to_vec_pretty(&setup.config)?)?;
         launch::render(&config, &bootstrap)?;
+        for (rendered, instead) in &setup.instead {
+            let text = fs::read_to_string(&bootstrap)?;
+            ensure!(text.contains(rendered), "`{rendered}` is not rendered");
+            fs::write(&bootstrap, text.replace(rendered, instead))?;
+        }
 
         let authsvc = launch::authsvc(&config, &folder.join("authsvc.log"));
         let mut authsvc = authsvc.context("authsvc")?;
