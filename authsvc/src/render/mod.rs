@@ -33,7 +33,7 @@ const HEADER: &str = "\
 const FILTERS_HEADER: &str = "\
 # The http_filters of your http_connection_manager: cors, then the filter, then buffer, then the router.
 # Also needed: on the listener `per_connection_buffer_limit_bytes` above the filter's `max_body`,
-# on the http_connection_manager `use_remote_address: true` and `stream_idle_timeout: 0s`; README.md says why.
+# on the http_connection_manager `use_remote_address: true` and `stream_idle_timeout: 0s`; envoy/README.md of Attaché says why.
 ";
 const CLUSTERS_HEADER: &str = "\
 # The clusters through which the filter and the public endpoints reach authsvc, and those of the MCP servers.
