@@ -114,7 +114,7 @@ fn the_least_configuration_has_every_default() {
 }
 
 #[test]
-fn the_least_authorization_and_server_have_every_default() {
+fn the_least_authorization_has_every_default() {
     let Loaded { config, .. } = parse(LEAST).unwrap();
     let Authorization::Embedded(embedded) = &config.authorization;
     assert_eq!(embedded.access_token_ttl, Duration::from_secs(3600));
@@ -122,6 +122,11 @@ fn the_least_authorization_and_server_have_every_default() {
     assert_eq!(embedded.key_rotation, Duration::from_secs(90 * 86400));
     assert_eq!(embedded.key_encryption_secret, None);
     assert_eq!(embedded.private_redirect_uris, ["cursor://anysphere.cursor-mcp/oauth/callback"]);
+}
+
+#[test]
+fn the_least_server_and_analytics_have_every_default() {
+    let Loaded { config, .. } = parse(LEAST).unwrap();
     let [server] = config.servers.as_slice() else { panic!("one server") };
     assert_eq!(server.path, "/everything/mcp");
     assert_eq!(server.authentication, Authentication::Required);
