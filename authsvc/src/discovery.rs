@@ -24,7 +24,7 @@ pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 /// How long a document may be kept: stale copies make a change hard to understand. Seconds.
 const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
-/// How long a key set may be kept, seconds; as [`CACHE`] says.
+/// How long a key set may be kept, seconds; as `CACHE` says.
 pub const JWKS_MAX_AGE: i64 = 300;
 /// How clients authenticate wherever they do.
 const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];

@@ -1,7 +1,7 @@
 //! Keys: the only folder that signs, and the only one that knows the library which does.
 //!
-//! They live in the database, their private parts encrypted ([`vault`]), and go from next to current to retired
-//! ([`rotation`]). A `kid` is an RFC 7638 thumbprint, so it is unique. What is published (RFC 7517) is every key
+//! They live in the database, their private parts encrypted (`vault`), and go from next to current to retired
+//! (`rotation`). A `kid` is an RFC 7638 thumbprint, so it is unique. What is published (RFC 7517) is every key
 //! that has signed a token which may still live, and the next one to sign. The database is asked whenever a key is
 //! needed: what one process changes, or the operator at the command line, holds for all at once.
 
