@@ -5,4 +5,5 @@ set -eu
 "$root/scripts/python.sh"
 "$root/scripts/node.sh"
 "$root/scripts/chromium.sh"
+"$root/scripts/postgres.sh"
 "$root/scripts/wasm.sh"

@@ -21,7 +21,7 @@ pub fn summary(config: &Config) -> String {
         "authsvc",
         format!("{} public, {} internal", config.service.listen, config.service.internal),
     ));
-    lines.push(("database", config.database.clone()));
+    lines.push(("database", config.database.to_string()));
     let webhook = config.webhook.as_ref().map(|webhook| webhook.url.origin().ascii_serialization());
     lines.push(("webhook", webhook.unwrap_or_else(|| "none".to_owned())));
     for server in &config.servers {

@@ -17,7 +17,7 @@ use attache_authsvc::{
     operator::Operator,
     password, private_file,
     random::Random,
-    render, server,
+    render, server, store,
 };
 use attache_protocol::secret::Secret;
 use clap::{Args, Parser, Subcommand};
@@ -58,6 +58,14 @@ enum Command {
     /// Users of the embedded authorization server
     #[command(subcommand)]
     User(User),
+    /// Copy the SQLite database, also while the service runs, into a new file that only you can read
+    Backup {
+        #[command(flatten)]
+        file: File,
+        /// The copy; it must not exist yet
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+    },
     /// Clients that registered
     #[command(subcommand)]
     Client(Client),
@@ -172,6 +180,7 @@ fn main() -> ExitCode {
         }
         Command::Check(file) => check_file(&file.config),
         Command::User(User::Hash) => hash(),
+        Command::Backup { file, to } => backup(&file.config, &to),
         Command::User(User::List(file)) => operate(&file, async |desk| desk.users().await),
         Command::Client(Client::List(file)) => operate(&file, async |desk| desk.clients().await),
         Command::Client(Client::Remove { id, file }) => {
@@ -221,6 +230,13 @@ fn serve(file: &Path, log_json: bool) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     runtime.block_on(server::serve(config))
+}
+
+fn backup(file: &Path, to: &Path) -> anyhow::Result<()> {
+    let config = load(file)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    runtime.block_on(store::backup(&config.database, to))?;
+    say(&format!("{}: written, with private keys in it; readable by you only\n", to.display()))
 }
 
 fn render_envoy(file: &Path, output: Option<&Path>, ca: Option<PathBuf>) -> anyhow::Result<()> {

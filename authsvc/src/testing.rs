@@ -1,5 +1,7 @@
 //! For tests: the whole service in this process, on a database of its own, with a stopped clock and fixed dice.
 
+pub(crate) mod place;
+
 use std::{path::PathBuf, time::Duration};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
@@ -13,14 +15,15 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use http_body_util::BodyExt as _;
-use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use place::{Kind, Place};
 
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Embedded, Envoy, HostPort, HttpVersion, Origin, Retention, Server,
-        Service, Signing, User,
+        Authorization, Config, Database, Embedded, Envoy, HostPort, HttpVersion, Origin, Retention,
+        Server, Service, Signing, User,
     },
     random::Random,
     routes,
@@ -40,11 +43,11 @@ pub(crate) const SERVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// When the clock stands, Unix milliseconds.
 pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
 
-/// An [`App`] and the folder of its database, which goes with it.
+/// An [`App`] and the place of its database, which goes with it.
 pub(crate) struct Bench {
     /// What handlers share; advance its clock.
     pub(crate) app: App,
-    _folder: TempDir,
+    _place: Place,
 }
 
 /// An answer, read to its end.
@@ -63,12 +66,12 @@ impl Bench {
 
     /// With [`config`], changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(Kind::of_this_run()).await;
         let mut config = config();
-        config.database = format!("sqlite://{}/attache.db", folder.path().display());
+        config.database = place.database.clone();
         change(&mut config);
         let app = App::open(config, Clock::stopped(NOW_MS), Random::seeded(1)).await.unwrap();
-        Self { app, _folder: folder }
+        Self { app, _place: place }
     }
 
     /// Lets time pass.
@@ -150,7 +153,7 @@ pub(crate) fn config() -> Config {
             key_rotation: Duration::from_secs(90 * 24 * 3600),
             key_encryption_secret: None,
         }),
-        database: String::new(),
+        database: Database::Sqlite(PathBuf::new()),
         service: Service {
             listen: "127.0.0.1:8081".parse().unwrap(),
             internal: "127.0.0.1:8082".parse().unwrap(),

@@ -1,6 +1,7 @@
 //! `attache.yaml`, compiled: what the rest of the program works with, and cannot be wrong.
 
 mod compile;
+mod database;
 mod decode;
 mod document;
 mod file;
@@ -20,6 +21,7 @@ use attache_protocol::{plugin, secret::Secret};
 use url::Url;
 
 pub use self::{
+    database::Database,
     document::{Path, Step},
     mistake::{Mistake, Mistakes},
     substitution::Lookup,
@@ -37,8 +39,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How clients become authorized.
     pub authorization: Authorization,
-    /// Where state is kept: `sqlite://path` (a path relative to the configuration file is made absolute).
-    pub database: String,
+    /// Where state is kept.
+    pub database: Database,
     /// Where authsvc listens and how Envoy reaches it.
     pub service: Service,
     /// What the rendered Envoy configuration needs to know of the machine.

@@ -104,7 +104,7 @@ fn the_least_configuration_has_every_default() {
     assert!(warnings.is_empty(), "{warnings}");
     assert_eq!(config.public_url.as_str(), "http://localhost:8080");
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.database, "sqlite:///srv/attache/data/attache.db");
+    assert_eq!(config.database.to_string(), "sqlite:///srv/attache/data/attache.db");
     assert_eq!(config.service.address.host, "127.0.0.1");
     assert_eq!(config.service.address.port, 8081);
     assert_eq!(config.service.internal.to_string(), "127.0.0.1:8082");
@@ -142,9 +142,39 @@ fn the_least_server_and_analytics_have_every_default() {
 }
 
 #[test]
+fn a_postgresql_database_is_shown_without_its_password() {
+    let url = "postgresql://me:hunter2@db.example.com:5433/attache?sslmode=verify-full&sslrootcert=ca.pem";
+    let Loaded { config, warnings } = parse(&with("", &format!("database: {url}"))).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    assert_eq!(config.database.to_string(), "postgres://me@db.example.com:5433/attache");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let Database::Postgres(full) = config.database else { panic!("PostgreSQL") };
+    let absolute = url.replace("=ca.pem", "=%2Fsrv%2Fattache%2Fca.pem");
+    assert_eq!(full.reveal(), &absolute);
+}
+
+#[test]
+fn a_postgresql_server_elsewhere_should_show_who_it_is() {
+    let warnings = |url: &str| parse(&with("", &format!("database: {url}"))).unwrap().warnings;
+    for fine in [
+        "postgres://localhost/x",
+        "postgres://me:x@127.0.0.1:5432/x",
+        "postgres://[::1]/x?sslmode=disable",
+        "postgres://me@%2Frun%2Fpostgresql/x?application_name=attache",
+        "postgres://db/x?sslmode=verify-ca",
+    ] {
+        assert!(warnings(fine).is_empty(), "{fine}: {}", warnings(fine));
+    }
+    for exposed in ["postgres://me:hunter2@db/x", "postgres://10.0.0.1/x?sslmode=require"] {
+        let said = warnings(exposed).to_string();
+        assert!(said.contains("sslmode=verify-full") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
 fn every_key_is_read() {
     let Loaded { config, .. } = parse(FULL).unwrap();
-    assert_eq!(config.database, "sqlite:///srv/state/attache.db");
+    assert_eq!(config.database.to_string(), "sqlite:///srv/state/attache.db");
     assert_eq!(config.service.secret.reveal(), "a:_\"b\",_{c}:_[d]#e,f|g&h*i!j%k@l`m'n");
     assert_eq!(config.service.internal_address.host, "fd00::2");
     assert_eq!(config.envoy.wasm, Path::new("/opt/attache.wasm"));
@@ -181,7 +211,7 @@ authorization:
   embedded:
     users: admin@example.com
     access_token_ttl: ${TTL}
-database: postgres://localhost/x
+database: mysql://localhost/x
 service: {secret: too-short, listen: 127.0.0.1:9901}
 servers:
   - {name: Weather, ulr: http://127.0.0.1:3001/mcp, forward_token: maybe}
@@ -236,6 +266,14 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with("", "analytics: {keep: 1h}"),
         with("", "analytics: {keep: for ever}"),
         with("", "analytics: {max_size: 1MiB}"),
+        with("", "database: mysql://me:hunter2@db/x"),
+        with("", "database: postgres://me:hunter2/@db/x"),
+        with("", "database: postgres:///x"),
+        with("", "database: postgres://me:hunter2@db"),
+        with("", "database: postgres://me:x@db/x#hunter2"),
+        with("", "database: postgres://db/x?sslmode=on"),
+        with("", "database: postgres://db/x?passwort=hunter2"),
+        with("", "database: postgres://db/x?sslkey=a&sslkey=b"),
         with("", "analytics: {webhook: {url: http://hooks.example.com, secret: whsec_x}}"),
         with(
             "",

@@ -21,6 +21,9 @@ const MOST: u32 = 1000;
 /// Longest time for which a request waits for events, seconds.
 const LONGEST_WAIT: u64 = 25;
 
+/// How long an event that another process added may be unknown to those who wait here.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Query of a listing.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -78,6 +81,7 @@ async fn read(app: &App, page: Page) -> Result<Listing, StoreError> {
         let wait = Duration::from_secs(page.wait.min(LONGEST_WAIT));
         tokio::select! {
             _ = arrivals.changed() => {}
+            () = appearance(app, page.after) => {}
             () = tokio::time::sleep(wait) => {}
         }
         events = app.store.events_after(page.after, limit).await?;
@@ -85,6 +89,17 @@ async fn read(app: &App, page: Page) -> Result<Listing, StoreError> {
     let next = events.last().map_or(page.after, |event| event.cursor);
     let lost = app.store.lost_events().await?;
     Ok(Listing { events: events.into_iter().filter_map(listed).collect(), next, lost })
+}
+
+/// Returns when there is something after the cursor: other processes on the same database announce nothing here.
+async fn appearance(app: &App, after: i64) {
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        // A failure is told by whoever reads next.
+        if !app.store.events_after(after, 1).await.is_ok_and(|events| events.is_empty()) {
+            return;
+        }
+    }
 }
 
 fn listed(StoredEvent { cursor, body }: StoredEvent) -> Option<Listed> {

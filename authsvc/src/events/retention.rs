@@ -20,15 +20,16 @@ pub async fn once(app: &App) -> Result<(), StoreError> {
     let retention = app.config.retention;
     let too_old_ms = earlier(app.clock.now_ms(), retention.keep);
     let mut all = Forgotten::default();
+    let mut excess = app.store.excess_bytes(retention.max_size).await?;
     loop {
-        let too_large = app.store.used_bytes().await? > retention.max_size;
-        let before_ms = if too_large { i64::MAX } else { too_old_ms };
+        let before_ms = if excess > 0 { i64::MAX } else { too_old_ms };
         let batch = app.store.forget_events(before_ms, BATCH).await?;
         if batch.events == 0 {
             break;
         }
         all.events += batch.events;
         all.undelivered += batch.undelivered;
+        excess = app.store.excess_after(excess, batch, retention.max_size).await?;
     }
     log_undelivered(all.undelivered);
     log_forgotten(all.events);

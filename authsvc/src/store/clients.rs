@@ -1,8 +1,8 @@
 //! Clients that registered themselves.
 
-use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store};
+use super::{Error, Store, Turn};
 
 /// Clients that were never granted anything: anyone can register one.
 pub(crate) const MAX_UNUSED: i64 = if cfg!(test) { 50 } else { 10_000 };
@@ -94,7 +94,7 @@ impl Store {
         .bind(new.created_at)
         .fetch_one(&mut *transaction)
         .await?;
-        forget_unused(&mut transaction, &client).await?;
+        self.forget_unused(&mut transaction, &client).await?;
         transaction.commit().await?;
         Ok(client)
     }
@@ -108,7 +108,7 @@ impl Store {
             "SELECT id, name, redirect_uris, auth_method, secret, management, created_at
              FROM clients WHERE id = $1",
         )
-        .bind(id)
+        .bind(super::text(id))
         .fetch_optional(self.reader())
         .await?;
         Ok(client)
@@ -125,7 +125,7 @@ impl Store {
         idle_since: i64,
         now: i64,
     ) -> Result<u64, Error> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write_in(Turn::Sweep).await?;
         let done = sqlx::query(
             "DELETE FROM clients
              WHERE ((used_at IS NULL AND seen_at < $1) OR seen_at < $2)
@@ -140,39 +140,42 @@ impl Store {
         transaction.commit().await?;
         Ok(done.rows_affected())
     }
+
+    /// Forgets clients that were never used, oldest first, until there are not too many: never `newest`, nor one
+    /// with an authorization under way. What another process is busy with is left to it: two that forget in
+    /// different orders would make each wait for the other.
+    async fn forget_unused(
+        &self,
+        connection: &mut AnyConnection,
+        newest: &Client,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(self.statement(
+            "DELETE FROM clients WHERE id IN (
+                SELECT id FROM clients
+                WHERE used_at IS NULL AND id <> $1
+                AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.client_id = clients.id)
+                AND NOT EXISTS (SELECT 1 FROM interactions WHERE interactions.client_id = clients.id)
+                ORDER BY seen_at
+                LIMIT (SELECT CASE WHEN COUNT(*) > $2 THEN COUNT(*) - $2 ELSE 0 END
+                       FROM clients WHERE used_at IS NULL)
+                /*postgres: FOR UPDATE SKIP LOCKED */)",
+        ))
+        .bind(&newest.id)
+        .bind(MAX_UNUSED)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
 }
 
-/// Forgets clients that were never used, oldest first, until there are not too many: never `newest`, nor one with
-/// an authorization under way.
-async fn forget_unused(
-    connection: &mut SqliteConnection,
-    newest: &Client,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "DELETE FROM clients WHERE id IN (
-            SELECT id FROM clients
-            WHERE used_at IS NULL AND id <> $1
-            AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.client_id = clients.id)
-            AND NOT EXISTS (SELECT 1 FROM interactions WHERE interactions.client_id = clients.id)
-            ORDER BY seen_at
-            LIMIT (SELECT CASE WHEN COUNT(*) > $2 THEN COUNT(*) - $2 ELSE 0 END
-                   FROM clients WHERE used_at IS NULL))",
-    )
-    .bind(&newest.id)
-    .bind(MAX_UNUSED)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub(super) fn auth_method(row: &SqliteRow) -> Result<AuthMethod, sqlx::Error> {
+pub(super) fn auth_method(row: &AnyRow) -> Result<AuthMethod, sqlx::Error> {
     let method: String = row.try_get("auth_method")?;
     AuthMethod::parse(&method)
         .ok_or_else(|| super::unreadable("auth_method", "a method of authentication"))
 }
 
-impl FromRow<'_, SqliteRow> for Client {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Client {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,

@@ -1,9 +1,9 @@
 //! Authorization codes: made once, taken once.
 
 use sqlx::{
-    FromRow, Row as _, Sqlite, SqliteConnection,
+    Any, AnyConnection, FromRow, Row as _,
+    any::{AnyArguments, AnyRow},
     query::Query,
-    sqlite::{SqliteArguments, SqliteRow},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A statement to which values are being bound.
-type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+type Statement<'q> = Query<'q, Any, AnyArguments>;
 
 /// What a user granted to a client: the same from the code to the last refresh token.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -120,7 +120,7 @@ impl Store {
 }
 
 async fn take(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     digest: &[u8],
     now: i64,
 ) -> Result<Option<Code>, sqlx::Error> {
@@ -135,7 +135,7 @@ async fn take(
     .await
 }
 
-async fn is_known(connection: &mut SqliteConnection, digest: &[u8]) -> Result<bool, sqlx::Error> {
+async fn is_known(connection: &mut AnyConnection, digest: &[u8]) -> Result<bool, sqlx::Error> {
     let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM codes WHERE id = $1")
         .bind(digest)
         .fetch_optional(connection)
@@ -158,8 +158,8 @@ impl Granted {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Granted {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Granted {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             client_id: row.try_get("client_id")?,
             resources: super::texts(row, "resources")?,
@@ -172,8 +172,8 @@ impl FromRow<'_, SqliteRow> for Granted {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Code {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Code {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             granted: Granted::from_row(row)?,
             redirect_uri: row.try_get("redirect_uri")?,

@@ -73,6 +73,9 @@ impl Store {
         let mut sorted = scopes.to_vec();
         sorted.sort_unstable();
         let scopes = sorted.join(" ");
+        // Whoever agrees at the same time waits for the same rows in the same order.
+        let mut resources: Vec<&String> = resources.iter().collect();
+        resources.sort_unstable();
         let mut transaction = self.write().await?;
         for resource in resources {
             sqlx::query(

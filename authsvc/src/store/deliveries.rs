@@ -84,19 +84,22 @@ impl Store {
         until_ms: i64,
     ) -> Result<Vec<Claim>, StoreError> {
         let mut transaction = self.write().await?;
-        let claims: Vec<(i64, u32, String, i64, String)> = sqlx::query_as(
-            "UPDATE deliveries SET state = 'leased', at_ms = $4, attempts = attempts + 1
-             WHERE destination = $1 AND event IN (
+        // What another process is claiming is left to it; MATERIALIZED, since a plan that looked twice would find,
+        // and claim, others the second time.
+        let claims: Vec<(i64, i64, String, i64, String)> = sqlx::query_as(self.statement(
+            "WITH claimed AS MATERIALIZED (
                 SELECT event FROM deliveries
                 WHERE destination = $1 AND state IN ('due', 'leased') AND at_ms <= $3
-                ORDER BY at_ms, event LIMIT $2)
+                ORDER BY at_ms, event LIMIT $2 /*postgres: FOR UPDATE SKIP LOCKED */)
+             UPDATE deliveries SET state = 'leased', at_ms = $4, attempts = attempts + 1
+             WHERE destination = $1 AND event IN (SELECT event FROM claimed)
              RETURNING event, attempts,
                 (SELECT id FROM events WHERE cursor = event),
                 (SELECT started_at_ms FROM events WHERE cursor = event),
                 (SELECT body FROM events WHERE cursor = event)",
-        )
+        ))
         .bind(destination)
-        .bind(limit)
+        .bind(i64::from(limit))
         .bind(now_ms)
         .bind(until_ms)
         .fetch_all(&mut *transaction)
@@ -107,7 +110,7 @@ impl Store {
             event_id,
             started_at_ms,
             body,
-            attempt,
+            attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
         };
         Ok(claims.into_iter().map(claim).collect())
     }
@@ -134,12 +137,12 @@ impl Store {
         )
         .bind(claim.event)
         .bind(destination)
-        .bind(claim.attempt)
+        .bind(i64::from(claim.attempt))
         .bind(name)
         .bind(at_ms)
-        .bind(answer.status)
-        .bind(answer.error)
-        .bind(answer.reply)
+        .bind(answer.status.map(i64::from))
+        .bind(answer.error.map(super::text))
+        .bind(answer.reply.map(super::text))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;

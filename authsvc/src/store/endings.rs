@@ -1,6 +1,6 @@
 //! Grants as they stand, and their end on purpose: by the client, the user or the operator.
 
-use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
+use sqlx::{FromRow, Row as _, any::AnyRow};
 
 use super::{Error, Store, codes::Granted, grants::Presented};
 
@@ -45,7 +45,7 @@ impl Store {
             "SELECT id, client_id, resources, scope, sub, email, user_groups, auth_time, expires_at, ended_at
              FROM grants WHERE id = $1",
         )
-        .bind(id)
+        .bind(super::text(id))
         .fetch_optional(self.reader())
         .await?;
         Ok(grant)
@@ -108,8 +108,8 @@ impl Store {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Grant {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Grant {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             granted: Granted::from_row(row)?,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{AnyConnection, AssertSqlSafe};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Turn, size};
 
 /// Rows of one statement; keeps the number of different statements and of their parameters small.
 const ROWS: usize = 100;
@@ -45,6 +45,8 @@ pub struct Forgotten {
     pub events: u64,
     /// Those among them that were still to be delivered.
     pub undelivered: u64,
+    /// What they took, about.
+    pub bytes: u64,
 }
 
 /// Why an event is not there.
@@ -81,7 +83,7 @@ impl Store {
         destination: Option<&str>,
         now_ms: i64,
     ) -> Result<usize, StoreError> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write_in(Turn::Events).await?;
         let mut added = 0;
         for chunk in events.chunks(ROWS) {
             let cursors = insert_events(&mut transaction, chunk, now_ms).await?;
@@ -112,7 +114,7 @@ impl Store {
             "SELECT cursor, body FROM events WHERE cursor > $1 ORDER BY cursor LIMIT $2",
         )
         .bind(cursor)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(self.reader())
         .await?;
         Ok(events.into_iter().map(|(cursor, body)| StoredEvent { cursor, body }).collect())
@@ -124,13 +126,13 @@ impl Store {
     /// # Errors
     /// When the database fails; then nothing was forgotten.
     pub async fn forget_events(&self, before_ms: i64, limit: u32) -> Result<Forgotten, StoreError> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write_in(Turn::Sweep).await?;
         let last: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(cursor) FROM
                 (SELECT cursor, received_at_ms FROM events ORDER BY cursor LIMIT $1) AS oldest
              WHERE received_at_ms < $2",
         )
-        .bind(limit)
+        .bind(i64::from(limit))
         .bind(before_ms)
         .fetch_one(&mut *transaction)
         .await?;
@@ -142,13 +144,14 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         let undelivered = u64::try_from(undelivered).unwrap_or_default();
+        let bytes = size::of_events_until(&mut transaction, last).await?;
         count_losses(&mut transaction, Loss::Undelivered, undelivered).await?;
         let done = sqlx::query("DELETE FROM events WHERE cursor <= $1")
             .bind(last)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        Ok(Forgotten { events: done.rows_affected(), undelivered })
+        Ok(Forgotten { events: done.rows_affected(), undelivered, bytes })
     }
 
     /// How many events were lost, by reason.
@@ -164,25 +167,24 @@ impl Store {
 }
 
 async fn insert_events(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     events: &[NewEvent<'_>],
     now_ms: i64,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    let mut insert = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO events (id, body, started_at_ms, received_at_ms) ",
-    );
-    insert.push_values(events, |mut row, event| {
-        row.push_bind(event.id.as_str())
-            .push_bind(event.body)
-            .push_bind(event.started_at_ms)
-            .push_bind(now_ms);
-    });
-    insert.push(" ON CONFLICT (id) DO NOTHING RETURNING cursor");
-    insert.build_query_scalar().fetch_all(connection).await
+    let mut insert = sqlx::query_scalar(AssertSqlSafe(format!(
+        "INSERT INTO events (id, body, started_at_ms, received_at_ms) VALUES {}
+         ON CONFLICT (id) DO NOTHING RETURNING cursor",
+        rows(events.len(), 4)
+    )));
+    for event in events {
+        insert =
+            insert.bind(event.id.as_str()).bind(event.body).bind(event.started_at_ms).bind(now_ms);
+    }
+    insert.fetch_all(connection).await
 }
 
 async fn insert_deliveries(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     cursors: &[i64],
     destination: &str,
     now_ms: i64,
@@ -190,17 +192,29 @@ async fn insert_deliveries(
     if cursors.is_empty() {
         return Ok(());
     }
-    let mut insert =
-        QueryBuilder::<Sqlite>::new("INSERT INTO deliveries (event, destination, state, at_ms) ");
-    insert.push_values(cursors, |mut row, cursor| {
-        row.push_bind(*cursor).push_bind(destination).push("'due'").push_bind(now_ms);
-    });
-    insert.build().execute(connection).await?;
+    let mut insert = sqlx::query(AssertSqlSafe(format!(
+        "INSERT INTO deliveries (event, destination, state, at_ms) VALUES {}",
+        rows(cursors.len(), 4)
+    )));
+    for cursor in cursors {
+        insert = insert.bind(*cursor).bind(destination).bind("due").bind(now_ms);
+    }
+    insert.execute(connection).await?;
     Ok(())
 }
 
+/// `($1, $2), ($3, $4)`: the places of so many rows.
+fn rows(count: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let places: Vec<String> =
+            (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    (0..count).map(row).collect::<Vec<_>>().join(", ")
+}
+
 async fn count_losses(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     loss: Loss,
     events: u64,
 ) -> Result<(), sqlx::Error> {
@@ -212,7 +226,7 @@ async fn count_losses(
          ON CONFLICT (reason) DO UPDATE SET count = event_losses.count + excluded.count",
     )
     .bind(loss.as_str())
-    .bind(u32::try_from(events).unwrap_or(u32::MAX))
+    .bind(i64::from(u32::try_from(events).unwrap_or(u32::MAX)))
     .execute(connection)
     .await?;
     Ok(())

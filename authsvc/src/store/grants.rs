@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, codes::Granted};
+use super::{Error, Store, Turn, codes::Granted};
 
 /// What is kept of a grant that begins.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -121,7 +121,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forget_grants(&self, before: i64) -> Result<u64, Error> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write_in(Turn::Sweep).await?;
         let mut forgotten = 0;
         for statement in [
             // While its family lives, a code is remembered: a replay must end that family.
@@ -139,7 +139,7 @@ impl Store {
 
 /// Begins the family of a code, with its first refresh token.
 pub(super) async fn begin(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     code: &[u8],
     granted: &Granted,
     new: &NewGrant,
@@ -163,7 +163,7 @@ pub(super) async fn begin(
 
 /// Ends the family of a code, if there is one.
 pub(super) async fn end_of_code(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     code: &[u8],
     now: i64,
 ) -> Result<(), sqlx::Error> {
@@ -179,7 +179,7 @@ pub(super) async fn end_of_code(
 
 /// Notes that a client is in use.
 pub(super) async fn touch_client(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     client_id: &str,
     now: i64,
 ) -> Result<(), sqlx::Error> {
@@ -191,11 +191,7 @@ pub(super) async fn touch_client(
     Ok(())
 }
 
-async fn end(
-    connection: &mut SqliteConnection,
-    grant_id: &str,
-    now: i64,
-) -> Result<(), sqlx::Error> {
+async fn end(connection: &mut AnyConnection, grant_id: &str, now: i64) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE grants SET ended_at = $1, ended_because = 'reused' WHERE id = $2 AND ended_at IS NULL",
     )
@@ -207,7 +203,7 @@ async fn end(
 }
 
 async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     grant_id: &str,
     refresh: &[u8],
     expires_at: i64,
@@ -223,7 +219,7 @@ async fn insert(
 
 /// The use is counted before anything is decided, which also locks the row where rows are locked.
 async fn present(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     digest: &[u8],
     now_ms: i64,
 ) -> Result<Option<Presented>, sqlx::Error> {
@@ -244,8 +240,8 @@ async fn present(
     .await
 }
 
-impl FromRow<'_, SqliteRow> for Presented {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Presented {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             granted: Granted::from_row(row)?,
             grant_id: row.try_get("grant_id")?,

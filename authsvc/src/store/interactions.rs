@@ -19,14 +19,18 @@ impl Store {
             serde_json::to_string(&new.asked).map_err(|_error| unreadable("asked", "JSON"))?;
         let mut transaction = self.write().await?;
         // Kept for as long again as they were open, so that a late answer is told what happened.
-        sqlx::query("DELETE FROM interactions WHERE expires_at <= $1")
+        sqlx::query(self.statement(
+            "DELETE FROM interactions WHERE id IN (SELECT id FROM interactions WHERE expires_at <= $1
+                                                   /*postgres: FOR UPDATE SKIP LOCKED */)",
+        ))
             .bind(now.saturating_sub(Interaction::LIFE))
             .execute(&mut *transaction)
             .await?;
-        sqlx::query(
-            "DELETE FROM interactions WHERE (SELECT COUNT(*) FROM interactions) >= $1 AND id = \
-             (SELECT id FROM interactions WHERE session IS NULL ORDER BY expires_at LIMIT 1)",
-        )
+        sqlx::query(self.statement(
+            "DELETE FROM interactions WHERE (SELECT COUNT(*) FROM interactions) >= $1 AND id =
+             (SELECT id FROM interactions WHERE session IS NULL ORDER BY expires_at LIMIT 1
+              /*postgres: FOR UPDATE SKIP LOCKED */)",
+        ))
         .bind(MAX_OPEN)
         .execute(&mut *transaction)
         .await?;

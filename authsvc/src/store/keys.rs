@@ -2,7 +2,7 @@
 //! come to the same conclusion, one carries it out.
 
 use attache_protocol::secret::Secret;
-use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
 use super::{Error, Store};
 
@@ -152,7 +152,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let revoked: Option<(String, String)> =
             sqlx::query_as("DELETE FROM signing_keys WHERE kid = $1 RETURNING state, algorithm")
-                .bind(kid)
+                .bind(super::text(kid))
                 .fetch_optional(&mut *transaction)
                 .await?;
         let Some((state, algorithm)) = revoked else { return Ok(None) };
@@ -202,7 +202,7 @@ impl Store {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, key: &SigningKey) -> Result<bool, sqlx::Error> {
+async fn insert(connection: &mut AnyConnection, key: &SigningKey) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO signing_keys (kid, algorithm, private_key, sealed_by, state, created_at, since, token_life)
          VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT DO NOTHING",
@@ -220,7 +220,7 @@ async fn insert(connection: &mut SqliteConnection, key: &SigningKey) -> Result<b
 }
 
 async fn change(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     kid: &str,
     (from, to): (State, State),
     now: i64,
@@ -236,8 +236,8 @@ async fn change(
     Ok(done.rows_affected() == 1)
 }
 
-impl FromRow<'_, SqliteRow> for SigningKey {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for SigningKey {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         let state: String = row.try_get("state")?;
         Ok(Self {
             kid: row.try_get("kid")?,

@@ -1,6 +1,6 @@
 //! What becomes of clients after they registered: changed or removed by themselves, or by the operator.
 
-use sqlx::{FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
 use super::{
     Error, Store,
@@ -73,7 +73,7 @@ impl Store {
     ) -> Result<Option<u64>, Error> {
         let mut transaction = self.write().await?;
         let done = sqlx::query("DELETE FROM clients WHERE id = $1")
-            .bind(id)
+            .bind(super::text(id))
             .execute(&mut *transaction)
             .await?;
         if done.rows_affected() == 0 {
@@ -120,7 +120,7 @@ impl Store {
 
 /// Grants, codes that would become grants, and what users had agreed to.
 async fn end_all(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     client_id: &str,
     by: EndedBy,
     now: i64,
@@ -143,8 +143,8 @@ async fn end_all(
     Ok(ended.rows_affected())
 }
 
-impl FromRow<'_, SqliteRow> for Listed {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Listed {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,

@@ -1,51 +1,62 @@
 //! What is kept, one file per noun. Ids and times are arguments, secrets come in hashed.
 //!
-//! SQLite: one connection writes, in transactions that take the write lock when they begin; several read. The
-//! statements use `$1` and what SQLite and PostgreSQL have in common.
+//! SQLite: one connection writes, in transactions that take the write lock when they begin; several read.
+//! PostgreSQL: several processes work on it at once, so each transaction must be right beside any other; one that
+//! must not overlap with its like takes a [`Turn`]. The statements use `$1` and what both have in common; what
+//! differs is in [`dialect`]. Integers are `i64`, of any database.
 
+mod backup;
 pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod deliveries;
+mod dialect;
 pub mod endings;
 pub mod events;
 pub mod grants;
 pub mod interactions;
 pub mod keys;
 pub mod managing;
+mod migrations;
+mod open;
 pub mod sessions;
-
-use std::{path::Path, time::Duration};
+mod size;
+#[cfg(test)]
+mod tests;
 
 use sha2::{Digest as _, Sha256};
-use sqlx::{
-    Row as _, Sqlite, SqlitePool, Transaction,
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-    },
-};
+use sqlx::{Any, AnyPool, Row as _, SqlStr, Transaction, any::AnyRow};
 use thiserror::Error;
 
-/// How long a statement waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections that read.
-const READERS: u32 = 4;
+use self::dialect::Dialect;
+pub use self::{
+    backup::{BackupError, backup},
+    dialect::Turn,
+};
+use crate::config::Database;
 
 /// The database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: AnyPool,
+    readers: AnyPool,
+    dialect: Dialect,
 }
 
 /// The database does not do what it should.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The configuration names none that we can open.
-    #[error("database `{0}` is not of the form sqlite://path")]
-    Url(String),
+    /// There is none, or it does not let us in.
+    #[error("database {database} cannot be opened")]
+    Open {
+        /// Which, without the password.
+        database: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// PostgreSQL before 15.
+    #[error("database is PostgreSQL {0}, 15 (150000) is the oldest that is supported")]
+    Old(String),
     /// The file cannot be made.
     #[error("database file `{path}` cannot be created")]
     File {
@@ -67,40 +78,41 @@ pub enum Error {
 pub use Error as StoreError;
 
 impl Store {
-    /// Opens the database, creates it if there is none, and brings its schema up to date.
+    /// Opens the database, creates the file if it is one, and brings its schema up to date.
     ///
     /// # Errors
-    /// When the URL is not `sqlite://path`, the file cannot be opened, or its schema is newer than we are.
-    pub async fn open(url: &str) -> Result<Self, Error> {
-        let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty());
-        let Some(path) = path.map(Path::new) else { return Err(Error::Url(url.to_owned())) };
-        create(path).map_err(|source| Error::File { path: path.display().to_string(), source })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A commit is on the disk when it returns: an event that was accepted survives a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&writer).await?;
-        let readers = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, readers })
+    /// When it cannot be reached or opened, or its schema is newer than we are.
+    pub async fn open(database: &Database) -> Result<Self, Error> {
+        open::open(database).await
     }
 
-    /// Begins to write: the lock is held until the transaction is committed or dropped.
+    /// Begins to write; what was written is there when the transaction is committed, and gone when it is dropped.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    pub async fn write(&self) -> Result<Transaction<'static, Any>, Error> {
+        Ok(self.writer.begin_with(self.dialect.begin()).await?)
+    }
+
+    /// As [`Self::write`], when it is our turn.
+    ///
+    /// # Errors
+    /// When the database does not answer, or somebody else keeps the turn.
+    pub async fn write_in(&self, turn: Turn) -> Result<Transaction<'static, Any>, Error> {
+        let mut transaction = self.write().await?;
+        self.dialect.wait_for(turn, &mut transaction).await?;
+        Ok(transaction)
     }
 
     /// For single statements that only read.
     #[must_use]
-    pub const fn reader(&self) -> &SqlitePool {
+    pub const fn reader(&self) -> &AnyPool {
         &self.readers
+    }
+
+    /// A statement of which a part is for PostgreSQL only: what stands in `/*postgres: … */`.
+    fn statement(&self, text: &'static str) -> SqlStr {
+        self.dialect.statement(text)
     }
 
     /// Whether the database answers.
@@ -110,20 +122,6 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Error> {
         let _answer: i64 = sqlx::query_scalar("SELECT 1").fetch_one(&self.readers).await?;
         Ok(())
-    }
-
-    /// What of the file is in use, bytes: pages that became free are used again before it grows.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn used_bytes(&self) -> Result<u64, Error> {
-        let bytes: i64 = sqlx::query_scalar(
-            "SELECT (page_count - freelist_count) * page_size
-             FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()",
-        )
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
     /// Ends all connections, after what they are doing.
@@ -139,8 +137,13 @@ pub fn digest(secret: &str) -> Vec<u8> {
     Sha256::digest(secret).to_vec()
 }
 
+/// Text of others as both databases can keep it: PostgreSQL takes no NUL.
+fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// A column that holds a JSON array of strings.
-fn texts(row: &SqliteRow, column: &str) -> Result<Vec<String>, sqlx::Error> {
+fn texts(row: &AnyRow, column: &str) -> Result<Vec<String>, sqlx::Error> {
     let json: String = row.try_get(column)?;
     serde_json::from_str(&json).map_err(|error| sqlx::Error::ColumnDecode {
         index: column.to_owned(),
@@ -153,39 +156,5 @@ fn unreadable(column: &str, expected: &str) -> sqlx::Error {
     sqlx::Error::ColumnDecode {
         index: column.to_owned(),
         source: format!("is not {expected}").into(),
-    }
-}
-
-/// Makes the file readable for its owner only: it holds the private keys.
-fn create(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::{Error, Store};
-
-    #[tokio::test]
-    async fn a_database_opens_twice_and_only_its_owner_reads_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new/attache.db");
-        let url = format!("sqlite://{}", path.display());
-        let store = Store::open(&url).await.unwrap();
-        store.ping().await.unwrap();
-        Store::open(&url).await.unwrap().ping().await.unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[tokio::test]
-    async fn another_database_is_refused() {
-        assert!(matches!(Store::open("postgres://host/db").await, Err(Error::Url(_))));
     }
 }

@@ -38,11 +38,14 @@ impl Store {
         seen_by: i64,
     ) -> Result<(), Error> {
         let mut transaction = self.write().await?;
-        sqlx::query("DELETE FROM sessions WHERE auth_time <= $1 OR last_seen <= $2")
-            .bind(logged_in_by)
-            .bind(seen_by)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(self.statement(
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE auth_time <= $1 OR last_seen <= $2
+                                               /*postgres: FOR UPDATE SKIP LOCKED */)",
+        ))
+        .bind(logged_in_by)
+        .bind(seen_by)
+        .execute(&mut *transaction)
+        .await?;
         sqlx::query(
             "INSERT INTO sessions (id, sub, credential, auth_time, last_seen) VALUES ($1, $2, $3, $4, $5)",
         )

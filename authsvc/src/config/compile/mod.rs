@@ -3,6 +3,7 @@
 //! Every section is looked at, whatever the others are like, so that all mistakes come at once.
 
 mod authorization;
+mod database;
 mod network;
 mod origin;
 mod report;
@@ -63,9 +64,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
         exposure(public_url, listen, report);
     }
     let authorization = authorization::authorization(file.authorization.as_ref(), report);
-    let database = report.optional(&at("database"), file.database.as_deref(), None, |text| {
-        database(text, base).map(Some)
-    });
+    let database = database::database(file.database.as_deref(), base, report);
     let service =
         network::service(file.service.as_ref().unwrap_or(&file::Service::default()), report);
     let envoy = envoy(file.envoy.as_ref().unwrap_or(&file::Envoy::default()), base, report);
@@ -92,7 +91,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
         public_url: public_url?,
         listen: listen?,
         authorization: authorization?,
-        database: database?.unwrap_or_else(|| sqlite(&base.join("data/attache.db"))),
+        database: database?,
         service: service?,
         envoy: envoy?,
         servers: servers?,
@@ -141,23 +140,6 @@ fn envoy(file: &file::Envoy, base: &FilePath, report: &mut Report<'_>) -> Checke
         max_list: max_list?,
         max_heap: max_heap?,
     })
-}
-
-fn database(text: &str, base: &FilePath) -> Result<String, String> {
-    const FORM: &str = "must be sqlite:// and the path of a file, like sqlite://data/attache.db";
-    let path = text.strip_prefix("sqlite://").ok_or(FORM)?;
-    if path.is_empty()
-        || path.starts_with(':')
-        || path.contains(['?', '#', '%'])
-        || path.contains(char::is_control)
-    {
-        return Err(format!("{FORM}; the characters ?, # and % cannot be used"));
-    }
-    Ok(sqlite(&absolute(base, path)))
-}
-
-fn sqlite(path: &FilePath) -> String {
-    format!("sqlite://{}", path.display())
 }
 
 /// `path`, which begins at `base` unless it is absolute, without `.` and `..`.

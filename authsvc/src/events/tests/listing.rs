@@ -6,6 +6,10 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Fixture, event, id};
+use crate::store::{
+    Store,
+    events::{Lost, NewEvent},
+};
 
 fn ids(listing: &Value) -> Vec<&str> {
     let rows = listing["events"].as_array().unwrap();
@@ -45,6 +49,26 @@ async fn a_reader_that_waits_is_answered_when_an_event_comes() {
     let (listing, ()) = tokio::join!(waiting, storing);
 
     assert_eq!(ids(&listing.unwrap().1), [id(1)]);
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_learns_of_what_another_process_added() {
+    let fixture = Fixture::new(None).await;
+    let elsewhere = Store::open(&fixture.app.config.database).await.unwrap();
+
+    let waiting = fixture.list("?wait=25");
+    let storing = async {
+        while fixture.app.arrivals.subscribers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let body = event(1).to_string();
+        let new = NewEvent { id: id(1), started_at_ms: 1, body: &body };
+        elsewhere.add_events(&[new], Lost::default(), None, 1).await.unwrap();
+    };
+    let both = async { tokio::join!(waiting, storing) };
+    let (listing, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+
+    assert_eq!(ids(&listing.1), [id(1)]);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ impl Fixture {
     }
 
     /// State and attempts of every delivery, in the order of the events.
-    async fn deliveries(&self) -> Vec<(String, u32)> {
+    async fn deliveries(&self) -> Vec<(String, i64)> {
         sqlx::query_as("SELECT state, attempts FROM deliveries ORDER BY event")
             .fetch_all(self.app.store.reader())
             .await

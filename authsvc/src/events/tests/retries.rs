@@ -20,7 +20,7 @@ use crate::{
 
 impl Fixture {
     /// State, time, last status, last error and last reply of the first delivery.
-    async fn delivery(&self) -> (String, i64, Option<u16>, Option<String>, Option<String>) {
+    async fn delivery(&self) -> (String, i64, Option<i64>, Option<String>, Option<String>) {
         sqlx::query_as("SELECT state, at_ms, last_status, last_error, last_reply FROM deliveries ORDER BY event LIMIT 1")
             .fetch_one(self.app.store.reader())
             .await

@@ -1,13 +1,13 @@
 //! Keys in a database: what they sign, and how they come and go.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use attache_protocol::claims::{Audience, Claims};
 use tempfile::TempDir;
 
 use super::{Keeper, KeyError, Keys, Ring, Settings, Validity};
 use crate::{
-    config::{Authorization, Config, Embedded, Signing},
+    config::{Authorization, Config, Database, Embedded, Signing},
     random::Random,
     store::{
         Store,
@@ -50,7 +50,7 @@ impl Installation {
 
     /// Another process, with connections and dice of its own.
     async fn keeper(&self, seed: u64) -> Keeper {
-        let store = Store::open(&url(&self.path())).await.unwrap();
+        let store = Store::open(&Database::Sqlite(self.path())).await.unwrap();
         Keeper::new(store, Settings::of(&self.config), Random::seeded(seed))
     }
 
@@ -61,10 +61,6 @@ impl Installation {
     async fn ring(&self, seed: u64, now: i64) -> Arc<Ring> {
         self.start(seed, now).await.unwrap().ring().await.unwrap()
     }
-}
-
-fn url(path: &Path) -> String {
-    format!("sqlite://{}", path.display())
 }
 
 fn claims() -> Claims {

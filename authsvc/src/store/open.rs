@@ -1,0 +1,148 @@
+//! From a configuration to connections on a schema that is up to date.
+
+use std::{fmt::Write as _, path::Path, str::FromStr as _, time::Duration};
+
+use sqlx::{
+    Any, AnyConnection, ConnectOptions as _, Connection as _, Executor as _,
+    any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
+    pool::PoolOptions,
+};
+
+use super::{Error, Store, dialect::Dialect, migrations};
+use crate::config::Database;
+
+/// How long a request waits for a connection, and a start for the database.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to SQLite that read; one writes.
+const READERS: u32 = 4;
+/// Connections to PostgreSQL, of each process.
+const CONNECTIONS: u32 = 10;
+/// The oldest PostgreSQL that is tested, as it says it.
+const OLDEST_POSTGRES: u32 = 150_000;
+
+/// Full: a commit is on the disk when it returns, so that an event that was accepted survives a power cut.
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                             PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
+const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000";
+/// A process that stands still must not make the others wait for what it has locked.
+const POSTGRES: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'";
+
+/// See [`Store::open`].
+pub(super) async fn open(database: &Database) -> Result<Store, Error> {
+    let store = match database {
+        Database::Sqlite(path) => sqlite(path).await,
+        Database::Postgres(url) => postgres(url.reveal()).await,
+    };
+    store.map_err(|error| {
+        if let Error::Database(source) = error {
+            return Error::Open { database: database.to_string(), source };
+        }
+        error
+    })
+}
+
+async fn sqlite(path: &Path) -> Result<Store, Error> {
+    create(path).map_err(|source| Error::File { path: path.display().to_string(), source })?;
+    let options = sqlite_options(path, "rw")?;
+    migrate(Dialect::Sqlite, &mut connect(&options).await?).await?;
+    let writer = pool(SQLITE_WRITER).max_connections(1).connect_with(options).await?;
+    let readers = pool(SQLITE_READER).max_connections(READERS);
+    let readers = readers.connect_with(sqlite_options(path, "ro")?).await?;
+    Ok(Store { writer, readers, dialect: Dialect::Sqlite })
+}
+
+async fn postgres(url: &str) -> Result<Store, Error> {
+    install_default_drivers();
+    let options = AnyConnectOptions::from_str(url)?;
+    let mut connection = connect(&options).await?;
+    let version: String = sqlx::query_scalar("SELECT current_setting('server_version_num')")
+        .fetch_one(&mut connection)
+        .await?;
+    if version.parse().is_ok_and(|version: u32| version < OLDEST_POSTGRES) {
+        return Err(Error::Old(version));
+    }
+    // Not one of the pool's: who waits for another process that migrates should wait for as long as it takes.
+    migrate(Dialect::Postgres, &mut connection).await?;
+    connection.close().await?;
+    let both = pool(POSTGRES).max_connections(CONNECTIONS).connect_with(options).await?;
+    Ok(Store { writer: both.clone(), readers: both, dialect: Dialect::Postgres })
+}
+
+async fn migrate(dialect: Dialect, connection: &mut AnyConnection) -> Result<(), Error> {
+    Ok(migrations::migrator(dialect).run_direct(None, connection, false).await?)
+}
+
+pub(super) async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, sqlx::Error> {
+    tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect())
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+fn pool(greeting: &'static str) -> PoolOptions<Any> {
+    AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).after_connect(move |connection, _| {
+        Box::pin(async move { connection.execute(greeting).await.map(drop) })
+    })
+}
+
+/// The file as sqlx wants to be told about it: as a URL, `mode` being `ro` or `rw`.
+pub(super) fn sqlite_options(path: &Path, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
+    install_default_drivers();
+    let mut url = "sqlite://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                url.push(char::from(*byte))
+            }
+            byte => write!(url, "%{byte:02X}").unwrap_or_default(),
+        }
+    }
+    AnyConnectOptions::from_str(&format!("{url}?mode={mode}"))
+}
+
+/// Makes the file readable for its owner only: it holds the private keys.
+fn create(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
+
+    use attache_protocol::secret::Secret;
+
+    use super::{Error, Store};
+    use crate::config::Database;
+
+    #[tokio::test]
+    async fn a_database_opens_twice_and_only_its_owner_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/100% of ?#ö/attache.db");
+        let database = Database::Sqlite(path.clone());
+        let store = Store::open(&database).await.unwrap();
+        store.ping().await.unwrap();
+        Store::open(&database).await.unwrap().ping().await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_opened_is_named_without_its_password() {
+        let nobody = "postgres://me:hunter2@127.0.0.1:1/attache?sslmode=disable";
+        let error =
+            Store::open(&Database::Postgres(Secret::new(nobody.to_owned()))).await.unwrap_err();
+        let text = format!("{error:?} {:#}", anyhow::Error::from(error));
+        assert!(
+            text.contains("database postgres://me@127.0.0.1:1/attache cannot be opened: "),
+            "{text}"
+        );
+        assert!(!text.contains("hunter2"), "{text}");
+
+        let folder = Database::Sqlite(PathBuf::from("/"));
+        assert!(matches!(Store::open(&folder).await, Err(Error::File { .. })));
+    }
+}

@@ -1,0 +1,62 @@
+//! Both databases have the same tables, and keep them.
+
+use std::collections::BTreeSet;
+
+use super::{Kind, Place};
+use crate::store::{
+    dialect::Dialect::{Postgres, Sqlite},
+    migrations::migrator,
+};
+
+/// A released step that changes would keep every database that has taken it from opening.
+#[test]
+fn steps_are_never_changed() {
+    let hex =
+        |bytes: &[u8]| bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let steps: Vec<String> = migrator(Sqlite)
+        .iter()
+        .zip(migrator(Postgres).iter())
+        .map(|(sqlite, postgres)| {
+            let (version, description) = (sqlite.version, &sqlite.description);
+            format!(
+                "{version} {description}: sqlite {}, postgres {}",
+                hex(&sqlite.checksum),
+                hex(&postgres.checksum)
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(steps.join("\n"));
+}
+
+#[tokio::test]
+async fn both_have_the_same_columns_and_indexes() {
+    let sqlite = shape(Kind::Sqlite, [
+        "SELECT m.name || '.' || c.name || ' ' || lower(c.type) FROM sqlite_master m, pragma_table_info(m.name) c
+         WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' AND m.name NOT LIKE 'sqlite%'",
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND name NOT LIKE 'sqlite%'",
+    ]);
+    let postgres = shape(Kind::Postgres, [
+        "SELECT table_name::text || '.' || column_name::text || ' ' || data_type::text
+         FROM information_schema.columns
+         WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%'",
+        "SELECT indexname::text FROM pg_indexes
+         WHERE schemaname = 'public' AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'",
+    ]);
+    let as_postgres =
+        |line: &String| line.replace(" blob", " bytea").replace(" integer", " bigint");
+    let sqlite: BTreeSet<String> = sqlite.await.iter().map(as_postgres).collect();
+    let postgres: BTreeSet<String> = postgres.await.into_iter().collect();
+    assert_eq!(sqlite, postgres);
+    assert!(sqlite.contains("events.cursor bigint") && sqlite.contains("deliveries_open"));
+}
+
+async fn shape(kind: Kind, queries: [&'static str; 2]) -> Vec<String> {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    let mut lines = Vec::new();
+    for query in queries {
+        let found: Vec<String> = sqlx::query_scalar(query).fetch_all(store.reader()).await.unwrap();
+        lines.extend(found);
+    }
+    lines
+}
