@@ -136,3 +136,47 @@ fn a_failure_that_is_no_mistake_has_exit_code_1() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(err(&refused).starts_with("authsvc: cannot write /dev/null/x"), "{}", err(&refused));
 }
+
+#[test]
+fn a_backup_is_written_once_and_only_of_a_database_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    assert_eq!(authsvc(folder.path(), &["init"], "").status.code(), Some(0));
+    let refused = authsvc(folder.path(), &["backup", "copy.db"], "");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).starts_with("authsvc: there is no database at /"), "{}", err(&refused));
+    assert!(!path("copy.db").exists() && !path("data/attache.db").exists());
+
+    fs::create_dir(path("data")).unwrap();
+    // An empty file is an empty database to SQLite.
+    fs::write(path("data/attache.db"), "").unwrap();
+    let written = authsvc(folder.path(), &["backup", "copy.db"], "");
+    assert_eq!(written.status.code(), Some(0), "{}", err(&written));
+    assert_eq!(fs::metadata(path("copy.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = authsvc(folder.path(), &["backup", "copy.db"], "");
+    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(err(&again), "authsvc: copy.db is there already and is not overwritten\n");
+}
+
+#[test]
+fn a_postgresql_database_is_backed_up_by_its_own_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(authsvc(folder.path(), &["init"], "").status.code(), Some(0));
+    let file = folder.path().join("attache.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let url = "postgres://me:hunter2@127.0.0.1:1/attache";
+    fs::write(&file, text.replace("sqlite://data/attache.db", url)).unwrap();
+
+    let refused = authsvc(folder.path(), &["backup", "copy.db"], "");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("pg_dump"), "{}", err(&refused));
+    let unreachable = authsvc(folder.path(), &["serve"], "");
+    assert_eq!(unreachable.status.code(), Some(1));
+    let told = "authsvc: database postgres://me@127.0.0.1:1/attache cannot be opened: ";
+    assert!(err(&unreachable).contains(told), "{}", err(&unreachable));
+    let checked = authsvc(folder.path(), &["check"], "");
+    assert!(out(&checked).contains("postgres://me@127.0.0.1:1/attache\n"), "{}", out(&checked));
+    for output in [refused, unreachable, checked] {
+        assert!(!(out(&output) + &err(&output)).contains("hunter2"));
+    }
+}

@@ -6,7 +6,8 @@ use attache_protocol::plugin::{Argument, Authentication, CallerToken, Capture};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    Authorization, Config, HttpVersion, Loaded, Mistakes, Retention, Signing, WebhookTargets,
+    Authorization, Config, Database, HttpVersion, Loaded, Mistakes, Retention, Signing,
+    WebhookTargets,
 };
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";

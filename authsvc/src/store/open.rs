@@ -68,8 +68,18 @@ async fn postgres(url: &str) -> Result<Store, Error> {
     Ok(Store { writer: both.clone(), readers: both, dialect: Dialect::Postgres })
 }
 
+/// One process at a time: in PostgreSQL the migrator takes a lock, in SQLite a transaction is one.
 async fn migrate(dialect: Dialect, connection: &mut AnyConnection) -> Result<(), Error> {
-    Ok(migrations::migrator(dialect).run_direct(None, connection, false).await?)
+    let migrator = migrations::migrator(dialect);
+    match dialect {
+        Dialect::Postgres => migrator.run_direct(None, connection, false).await?,
+        Dialect::Sqlite => {
+            let mut transaction = connection.begin_with(dialect.begin()).await?;
+            migrator.run_direct(None, &mut *transaction, false).await?;
+            transaction.commit().await?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, sqlx::Error> {

@@ -157,7 +157,7 @@ async fn redirects_are_failures_and_never_followed() {
         courier(&fixture).await.deliver_due().await;
 
         let (state, _, kept, error, _) = fixture.delivery().await;
-        assert_eq!((state.as_str(), kept), ("due", Some(status)));
+        assert_eq!((state.as_str(), kept), ("due", Some(i64::from(status))));
         assert!(error.unwrap().ends_with("redirects are not followed"));
         assert_eq!(receiver.received().len(), 1);
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{BAD, Flow, GRACE, VERIFIER, claims, invalid, refresh_token, register};
-use crate::testing::{PUBLIC_URL, RESOURCE};
+use crate::{
+    config::Database,
+    testing::{PUBLIC_URL, RESOURCE},
+};
 
 #[tokio::test]
 async fn s24_a_code_becomes_a_token_for_what_was_granted() {
@@ -262,8 +265,9 @@ async fn s28_the_database_holds_no_secret_in_clear() {
     let answer = flow.redeem(&code, &[("client_secret", &secret)]).await;
     let refresh = refresh_token(&answer);
     let access = answer.json()["access_token"].as_str().unwrap().to_owned();
-    let path = flow.bench.app.config.database.strip_prefix("sqlite://").unwrap().to_owned();
-    for file in [path.clone(), format!("{path}-wal")] {
+    // PostgreSQL is given the same values by the same statements, and its files are not ours.
+    let Database::Sqlite(path) = &flow.bench.app.config.database else { return };
+    for file in [path.clone(), path.with_extension("db-wal")] {
         let bytes = std::fs::read(file).unwrap_or_default();
         for secret in [&secret, &code, &refresh, &access] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
