@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 target := $(or $(CARGO_TARGET_DIR),target)
 # One set of packages, features and profile for everything that is tested on the host: dependencies are built once.
 host := --locked --workspace --exclude attache-filter
+# Unit tests that keep something in a database: they run once more, on PostgreSQL.
+stateful := authorization:: discovery:: events:: keys:: registration:: routes:: token:: --skip store::
 service := --locked --profile service -p attache-authsvc -p attache-tests
 
 help: ## list the commands
@@ -30,6 +32,7 @@ test: ## run every test: unit, property, snapshot, in Node.js, end to end (25 mi
 	@scripts/end-to-end.sh
 	@cargo build $(host) --lib --bins --tests
 	@INSTA_UPDATE=no cargo test --no-fail-fast $(host)
+	@ATTACHE_TEST_DATABASE=postgres INSTA_UPDATE=no cargo test --no-fail-fast $(host) --lib -- $(stateful)
 	@scripts/wasm-test.sh
 
 e2e: ## run the end-to-end tests: real Envoy, real servers, real clients

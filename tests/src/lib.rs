@@ -1,6 +1,7 @@
 //! What the promises in `tests/` are kept with, and what `make run` is made of.
 //!
 //! - [`stack`]: real Envoy with the real filter and real authsvc on free ports, as child processes
+//! - [`stack::replicas`], [`stack::postgres`]: several authsvc on one database
 //! - [`upstream`]: a scripted HTTP server that records what reaches it: MCP servers, webhook receivers
 //! - [`servers`]: real MCP servers of other people
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it

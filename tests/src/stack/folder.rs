@@ -11,7 +11,10 @@ thread_local! {
 
 /// An empty folder, named by the program that asks and by `name`, else by its thread: libtest names a thread after
 /// its test.
-pub(super) fn fresh(name: Option<&str>) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it cannot be made.
+pub fn fresh(name: Option<&str>) -> Result<PathBuf> {
     let program = env::current_exe().context("cannot tell where this program is")?;
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
     // Cargo appends a digest to the name of a test.

@@ -15,9 +15,12 @@ mod folder;
 pub mod launch;
 pub mod parts;
 pub mod ports;
+pub mod postgres;
 mod process;
+pub mod replicas;
 
 pub use expect::eventually;
+pub use folder::fresh as fresh_folder;
 pub use process::Process;
 
 use crate::http;
@@ -152,6 +155,12 @@ impl Stack {
     #[must_use]
     pub fn public_url(&self) -> &str {
         text(&self.config, "/public_url")
+    }
+
+    /// A text of its configuration; empty when there is none there.
+    #[must_use]
+    pub fn config(&self, pointer: &str) -> &str {
+        text(&self.config, pointer)
     }
 
     /// Where clients find a server.

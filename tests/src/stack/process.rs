@@ -117,6 +117,15 @@ impl Process {
         bail!("{} had to be killed: it did not end within {} s", self.name, patience.as_secs())
     }
 
+    /// Kills it (SIGKILL), as a crash would end it.
+    ///
+    /// # Errors
+    /// When its end cannot be watched.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(libc::SIGKILL);
+        self.child.wait().with_context(|| format!("cannot watch {}", self.name)).map(drop)
+    }
+
     /// Its last lines, at most `count`.
     #[must_use]
     pub fn last_lines(&self, count: usize) -> String {
