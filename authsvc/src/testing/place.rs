@@ -1,4 +1,4 @@
-//! A database of its own for each test: a new file of SQLite, or a new database on a PostgreSQL server that this
+//! A database of its own for each test: a new file of SQLite, or a new schema on a PostgreSQL server that this
 //! process starts once, and which ends with it.
 
 use std::{
@@ -39,7 +39,7 @@ struct Server {
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
-static DATABASES: AtomicU32 = AtomicU32::new(0);
+static SCHEMAS: AtomicU32 = AtomicU32::new(0);
 
 impl Kind {
     pub(crate) fn of_this_run() -> Self {
@@ -74,15 +74,15 @@ impl Place {
 
 async fn postgres() -> Database {
     let server = tokio::task::spawn_blocking(|| SERVER.get_or_init(start)).await.unwrap();
-    let url = |name: &str| format!("postgres://attache@{}/{name}", server.host);
-    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let url = format!("postgres://attache@{}/postgres", server.host);
+    let schema = format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
     sqlx::any::install_default_drivers();
-    let options: AnyConnectOptions = url("postgres").parse().unwrap();
+    let options: AnyConnectOptions = url.parse().unwrap();
     let mut connection = options.connect().await.unwrap();
-    let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
     sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    Database::Postgres(Secret::new(url(&name)))
+    Database::Postgres(Secret::new(format!("{url}?options=-c%20search_path%3D{schema}")))
 }
 
 fn start() -> Server {

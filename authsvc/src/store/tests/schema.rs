@@ -38,9 +38,9 @@ async fn both_have_the_same_columns_and_indexes() {
     let postgres = shape(Kind::Postgres, [
         "SELECT table_name::text || '.' || column_name::text || ' ' || data_type::text
          FROM information_schema.columns
-         WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%'",
+         WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_sqlx%'",
         "SELECT indexname::text FROM pg_indexes
-         WHERE schemaname = 'public' AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'",
+         WHERE schemaname = current_schema() AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'",
     ]);
     let as_postgres =
         |line: &String| line.replace(" blob", " bytea").replace(" integer", " bigint");
