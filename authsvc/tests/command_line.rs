@@ -147,7 +147,7 @@ fn a_backup_is_written_once_and_only_of_a_database_that_is_there() {
     assert!(err(&refused).starts_with("authsvc: there is no database at /"), "{}", err(&refused));
     assert!(!path("copy.db").exists() && !path("data/attache.db").exists());
 
-    fs::create_dir(path("data")).unwrap();
+    fs::create_dir_all(path("data")).unwrap();
     // An empty file is an empty database to SQLite.
     fs::write(path("data/attache.db"), "").unwrap();
     let written = authsvc(folder.path(), &["backup", "copy.db"], "");
