@@ -145,7 +145,7 @@ mod tests {
         let nobody = "postgres://me:hunter2@127.0.0.1:1/attache?sslmode=disable";
         let error =
             Store::open(&Database::Postgres(Secret::new(nobody.to_owned()))).await.unwrap_err();
-        let text = format!("{error:?} {:#}", anyhow::Error::from(error));
+        let text = format!("{error:?} ") + &format!("{:#}", anyhow::Error::from(error));
         assert!(
             text.contains("database postgres://me@127.0.0.1:1/attache cannot be opened: "),
             "{text}"
