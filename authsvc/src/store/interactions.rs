@@ -27,11 +27,13 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         sqlx::query(self.statement(
-            "DELETE FROM interactions WHERE (SELECT COUNT(*) FROM interactions) >= $1 AND id =
+            "DELETE FROM interactions WHERE (SELECT COUNT(*) FROM interactions WHERE expires_at > $2) >= $1 AND id =
              (SELECT id FROM interactions WHERE session IS NULL ORDER BY expires_at LIMIT 1
               /*postgres: FOR UPDATE SKIP LOCKED */)",
         ))
         .bind(MAX_OPEN)
+        // What another process is just forgetting is not one too many.
+        .bind(now.saturating_sub(Interaction::LIFE))
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
