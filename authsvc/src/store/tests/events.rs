@@ -8,7 +8,7 @@ use crate::{
     store::{
         Store,
         deliveries::LastAnswer,
-        events::{Lost, NewEvent},
+        events::{Forgotten, Lost, NewEvent},
     },
 };
 
@@ -18,7 +18,8 @@ on_both!(
     a_delivery_is_leased_by_one_at_a_time,
     what_a_receiver_says_is_kept,
     a_destination_is_known_to_all,
-    the_oldest_go_first_and_what_they_took_comes_free,
+    the_oldest_go_first,
+    what_is_forgotten_takes_no_room,
 );
 
 const NOW_MS: i64 = NOW * 1000;
@@ -136,31 +137,40 @@ async fn a_destination_is_known_to_all(place: Place) {
     assert_eq!(elsewhere.open_destination(WEBHOOK, &[2; 32]).await.unwrap(), None);
 }
 
-async fn the_oldest_go_first_and_what_they_took_comes_free(place: Place) {
-    let store = place.open().await;
+/// 400 events that nobody got, of 10 kB each.
+async fn many_events(store: &Store) {
     let body = format!("\"{}\"", "x".repeat(10_000));
     let event =
         |number| NewEvent { id: format!("event-{number}"), started_at_ms: NOW_MS, body: &body };
     let events: Vec<NewEvent<'_>> = (0..400).map(event).collect();
     store.add_events(&events, Lost::default(), Some(WEBHOOK), NOW_MS).await.unwrap();
-    let before = store.used_bytes().await.unwrap();
-    assert!((4_000_000..8_000_000).contains(&before), "{before}");
+}
 
-    let forgotten =
-        at_once(
-            &place,
-            4,
-            |_, store| async move { store.forget_events(i64::MAX, 50).await.unwrap() },
-        )
-        .await;
-
+async fn the_oldest_go_first(place: Place) {
+    let store = place.open().await;
+    many_events(&store).await;
+    let forgotten = half_forgotten(&place).await;
     assert_eq!(forgotten.iter().map(|one| one.events).sum::<u64>(), 200);
     assert_eq!(forgotten.iter().map(|one| one.undelivered).sum::<u64>(), 200);
-    assert!(forgotten.iter().all(|one| one.bytes > 500_000), "{forgotten:?}");
     assert_eq!(store.lost_events().await.unwrap().get("undelivered"), Some(&200));
     let left = store.events_after(0, 1000).await.unwrap();
     assert_eq!((left.len(), left[0].cursor), (200, 201));
+    assert_eq!(store.forget_events(NOW_MS, 50).await.unwrap().events, 0, "they are not too old");
+}
+
+async fn what_is_forgotten_takes_no_room(place: Place) {
+    let store = place.open().await;
+    many_events(&store).await;
+    let before = store.used_bytes().await.unwrap();
+    assert!((4_000_000..8_000_000).contains(&before), "{before}");
+    let forgotten = half_forgotten(&place).await;
+    assert!(forgotten.iter().all(|one| one.bytes > 500_000), "{forgotten:?}");
     let after = store.used_bytes().await.unwrap();
     assert!(after < before * 6 / 10, "{after} of {before}");
-    assert_eq!(store.forget_events(NOW_MS, 50).await.unwrap().events, 0, "they are not too old");
+}
+
+/// What four replicas forget of 400 events, 50 each.
+async fn half_forgotten(place: &Place) -> Vec<Forgotten> {
+    at_once(place, 4, |_, store| async move { store.forget_events(i64::MAX, 50).await.unwrap() })
+        .await
 }

@@ -25,10 +25,14 @@ on_both!(
     a_family_ends_for_all,
     of_many_that_start_one_makes_the_key,
     of_many_that_rotate_one_does,
-    a_key_is_sealed_and_revoked_for_all,
+    a_key_is_sealed_for_all,
+    a_key_is_revoked_for_all_and_the_next_one_signs,
+    a_key_is_forgotten_only_in_the_state_that_was_meant,
     the_same_registration_is_the_same_client,
     clients_that_nobody_used_make_room_for_many_at_once,
-    a_client_is_changed_and_removed_once,
+    a_client_is_changed_with_the_token_of_its_registration,
+    who_has_access_is_counted,
+    a_client_is_removed_once_and_its_grants_end,
     what_is_registered_comes_back_as_it_was,
     no_text_of_a_stranger_is_too_strange,
     consents_at_the_same_time_are_all_kept,
@@ -211,11 +215,16 @@ async fn of_many_that_rotate_one_does(place: Place) {
     assert_eq!(states, [State::Current, State::Next, State::Retired]);
 }
 
-async fn a_key_is_sealed_and_revoked_for_all(place: Place) {
+async fn introduced(place: &Place) -> Store {
     let store = place.open().await;
     for key in [key(1, State::Current), key(2, State::Next)] {
         store.introduce_signing_key(&key).await.unwrap();
     }
+    store
+}
+
+async fn a_key_is_sealed_for_all(place: Place) {
+    let store = introduced(&place).await;
     let sealed = SigningKey {
         private_key: Secret::new((0..=255).collect()),
         sealed_by: Some("service.secret".to_owned()),
@@ -225,22 +234,27 @@ async fn a_key_is_sealed_and_revoked_for_all(place: Place) {
     store.reseal_signing_key(&sealed).await.unwrap();
     store.lengthen_token_life("kid-1", 7200).await.unwrap();
     store.lengthen_token_life("kid-1", 60).await.unwrap();
-    let elsewhere = place.open().await;
-    assert_eq!(elsewhere.signing_keys().await.unwrap()[0], sealed);
+    assert_eq!(place.open().await.signing_keys().await.unwrap()[0], sealed);
+}
 
+async fn a_key_is_revoked_for_all_and_the_next_one_signs(place: Place) {
+    let store = introduced(&place).await;
     let revoked = at_once(&place, 4, |_, store| async move {
         store.revoke_signing_key("kid-1", NOW + 5).await.unwrap()
     })
     .await;
     assert_eq!(revoked.iter().flatten().collect::<Vec<_>>(), [&State::Current]);
-    let kept = elsewhere.signing_keys().await.unwrap();
+    let kept = place.open().await.signing_keys().await.unwrap();
     assert_eq!(kept, [SigningKey { since: NOW + 5, ..key(2, State::Current) }]);
     assert_eq!(store.revoke_signing_key("\0", NOW).await.unwrap(), None);
-    assert!(
-        store.change_signing_key("kid-2", (State::Current, State::Retired), NOW).await.unwrap()
-    );
-    assert!(!store.forget_signing_key("kid-2", State::Current).await.unwrap());
-    assert!(store.forget_signing_key("kid-2", State::Retired).await.unwrap());
+}
+
+async fn a_key_is_forgotten_only_in_the_state_that_was_meant(place: Place) {
+    let store = introduced(&place).await;
+    let step = (State::Current, State::Retired);
+    assert!(store.change_signing_key("kid-1", step, NOW).await.unwrap());
+    assert!(!store.forget_signing_key("kid-1", State::Current).await.unwrap());
+    assert!(store.forget_signing_key("kid-1", State::Retired).await.unwrap());
 }
 
 async fn clients_that_nobody_used_make_room_for_many_at_once(place: Place) {
@@ -259,34 +273,46 @@ async fn clients_that_nobody_used_make_room_for_many_at_once(place: Place) {
     assert_eq!(i64::try_from(kept).unwrap(), MAX_UNUSED);
 }
 
-async fn a_client_is_changed_and_removed_once(place: Place) {
-    let store = place.open().await;
-    let mut managed = Client { management: Some(vec![1; 32]), ..client("client") };
+/// A grant to a client that manages its registration with the token `[1; 32]`.
+async fn managed(store: &Store) -> Client {
+    let managed = Client { management: Some(vec![1; 32]), ..client("client") };
     store.register_client(&managed, Identity::Own).await.unwrap();
-    granted(&store).await;
+    granted(store).await;
+    managed
+}
+
+async fn a_client_is_changed_with_the_token_of_its_registration(place: Place) {
+    let store = place.open().await;
+    let mut managed = managed(&store).await;
     managed.name = None;
     assert!(!store.update_client(&managed, &[2; 32]).await.unwrap());
     assert!(store.update_client(&managed, &[1; 32]).await.unwrap());
     assert_eq!(store.client("client").await.unwrap(), Some(managed));
+}
 
+async fn who_has_access_is_counted(place: Place) {
+    let store = place.open().await;
+    managed(&store).await;
     let presented = store.as_if_presented(&FIRST, NOW * 1000).await.unwrap().unwrap();
     assert_eq!((presented.uses, presented.first_used_ms), (1, NOW * 1000));
-    let grant = store.grant_of_refresh(&FIRST).await.unwrap().unwrap();
-    assert_eq!(store.grant(&grant.id).await.unwrap().as_ref(), Some(&grant));
-    assert_eq!(store.grant("\0").await.unwrap(), None);
     assert_eq!(store.clients(NOW).await.unwrap()[0].grants, 1);
     let holders = store.holders(NOW).await.unwrap();
     assert_eq!((holders.len(), holders[0].grants, holders[0].last_at), (1, 1, NOW));
+}
 
+async fn a_client_is_removed_once_and_its_grants_end(place: Place) {
+    let store = place.open().await;
+    managed(&store).await;
     let removed = at_once(&place, 4, |_, store| async move {
         store.remove_client("client", EndedBy::Operator, NOW).await.unwrap()
     })
     .await;
     assert_eq!(removed.iter().flatten().collect::<Vec<_>>(), [&1]);
-    assert!(!store.end_grant(&grant.id, EndedBy::Client, NOW).await.unwrap());
-    let ended = store.grant(&grant.id).await.unwrap().unwrap();
-    assert_eq!(ended.ended_at, Some(NOW));
     assert_eq!(store.remove_client("\0", EndedBy::Operator, NOW).await.unwrap(), None);
+    let grant = store.grant_of_refresh(&FIRST).await.unwrap().unwrap();
+    assert_eq!(grant.ended_at, Some(NOW));
+    assert!(!store.end_grant(&grant.id, EndedBy::Client, NOW).await.unwrap());
+    assert_eq!(store.grant("\0").await.unwrap(), None);
 }
 
 async fn the_same_registration_is_the_same_client(place: Place) {
