@@ -3,7 +3,7 @@
 //! SQLite: one connection writes, in transactions that take the write lock when they begin; several read.
 //! PostgreSQL: several processes work on it at once, so each transaction must be right beside any other; one that
 //! must not overlap with its like takes a [`Turn`]. The statements use `$1` and what both have in common; what
-//! differs is in [`dialect`]. Integers are `i64`, of any database.
+//! differs is in `dialect.rs`. Integers are `i64`, of any database.
 
 mod backup;
 pub mod clients;
