@@ -11,14 +11,14 @@ use std::{
 };
 
 use governor::{
-    NotUntil, Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware,
+    Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware,
     state::keyed::DashMapStateStore,
 };
 
 use crate::clock::Clock;
 
-/// One per second and address, 60 at once.
-const PER_ADDRESS: Quota = per_second(1, 60);
+/// Registrations: one per second and address, 60 at once.
+const REGISTERING: Quota = per_second(1, 60);
 /// Requests for authorization that wait for a person: five per second and address, 100 at once.
 const WAITING: Quota = per_second(5, 100);
 /// Addresses remembered before those are forgotten that would start afresh anyway.
@@ -26,22 +26,12 @@ const MAX_ADDRESSES: usize = 10_000;
 
 type Middleware = NoOpMiddleware<Duration>;
 
-/// Registrations so far. In memory: a restart forgets them.
+/// What each network did so far. In memory: a restart forgets it.
 #[derive(Debug)]
-pub struct Registrations {
-    per_address: PerAddress,
+pub struct PerNetwork {
+    limiter: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Ticks, Middleware>,
     ticks: Ticks,
 }
-
-/// Requests for authorization so far that were kept until somebody answers them. In memory as well.
-#[derive(Debug)]
-pub struct Authorizations {
-    per_address: PerAddress,
-    ticks: Ticks,
-}
-
-#[derive(Debug)]
-struct PerAddress(RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Ticks, Middleware>);
 
 /// Our clock, as the limiter sees it.
 #[derive(Clone, Debug)]
@@ -55,52 +45,35 @@ impl governor::clock::Clock for Ticks {
     }
 }
 
-impl Registrations {
-    /// None yet.
+impl PerNetwork {
+    /// Of registrations; none yet.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
-        let ticks = Ticks(clock);
-        Self { per_address: PerAddress::new(PER_ADDRESS, &ticks), ticks }
+    pub fn registrations(clock: Clock) -> Self {
+        Self::new(REGISTERING, clock)
     }
 
-    /// Counts a registration.
+    /// Of requests for authorization that are kept until somebody answers them; none yet.
+    #[must_use]
+    pub fn authorizations(clock: Clock) -> Self {
+        Self::new(WAITING, clock)
+    }
+
+    fn new(quota: Quota, clock: Clock) -> Self {
+        let ticks = Ticks(clock);
+        let store = DashMapStateStore::default();
+        Self { limiter: RateLimiter::new(quota, store, ticks.clone()), ticks }
+    }
+
+    /// Counts one more.
     ///
     /// # Errors
     /// The seconds after which it would be accepted.
     pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
-        let checked = self.per_address.check(address);
-        checked.map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
-    }
-}
-
-impl Authorizations {
-    /// None yet.
-    #[must_use]
-    pub fn new(clock: Clock) -> Self {
-        let ticks = Ticks(clock);
-        Self { per_address: PerAddress::new(WAITING, &ticks), ticks }
-    }
-
-    /// Counts one that is to be kept.
-    ///
-    /// # Errors
-    /// The seconds after which it would be accepted.
-    pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
-        let checked = self.per_address.check(address);
-        checked.map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
-    }
-}
-
-impl PerAddress {
-    fn new(quota: Quota, ticks: &Ticks) -> Self {
-        Self(RateLimiter::new(quota, DashMapStateStore::default(), ticks.clone()))
-    }
-
-    fn check(&self, address: IpAddr) -> Result<(), NotUntil<Duration>> {
-        if self.0.len() > MAX_ADDRESSES {
-            self.0.retain_recent();
+        if self.limiter.len() > MAX_ADDRESSES {
+            self.limiter.retain_recent();
         }
-        self.0.check_key(&network(address))
+        let checked = self.limiter.check_key(&network(address));
+        checked.map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
     }
 }
 
@@ -132,7 +105,7 @@ const fn at_least_one(number: u32) -> NonZeroU32 {
 mod tests {
     use std::{net::IpAddr, time::Duration};
 
-    use super::Registrations;
+    use super::PerNetwork;
     use crate::clock::Clock;
 
     fn address(last: u32) -> IpAddr {
@@ -142,7 +115,7 @@ mod tests {
     #[test]
     fn rule_12_an_address_has_a_burst_and_then_one_per_second() {
         let clock = Clock::stopped(0);
-        let registrations = Registrations::new(clock.clone());
+        let registrations = PerNetwork::registrations(clock.clone());
         for _ in 0..60 {
             assert_eq!(registrations.admit(address(1)), Ok(()));
         }
@@ -155,7 +128,7 @@ mod tests {
 
     #[test]
     fn rule_12_many_addresses_together_do_not_keep_another_out() {
-        let registrations = Registrations::new(Clock::stopped(0));
+        let registrations = PerNetwork::registrations(Clock::stopped(0));
         let admitted =
             (0..1000).filter(|attempt| registrations.admit(address(attempt % 11)).is_ok()).count();
         assert_eq!(admitted, 11 * 60);
@@ -164,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_subscriber_is_one_address() {
-        let registrations = Registrations::new(Clock::stopped(0));
+        let registrations = PerNetwork::registrations(Clock::stopped(0));
         for n in 0..60_u128 {
             assert_eq!(
                 registrations.admit(IpAddr::V6((0x2001_0db8_u128 << 96 | n).into())),

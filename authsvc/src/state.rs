@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     events::arrivals::Arrivals,
     keys::{Keeper, Keys, Settings},
-    limits::{Authorizations, Registrations},
+    limits::PerNetwork,
     random::Random,
     store::Store,
     throttle::Throttle,
@@ -28,9 +28,9 @@ pub struct App {
     /// Keys that sign tokens.
     pub keys: Arc<Keys>,
     /// Limits of registration.
-    pub registrations: Arc<Registrations>,
+    pub registrations: Arc<PerNetwork>,
     /// Limits of requests for authorization.
-    pub authorizations: Arc<Authorizations>,
+    pub authorizations: Arc<PerNetwork>,
     /// Limits on guessing passwords.
     pub throttle: Arc<Throttle>,
     /// Checks passwords, a few at a time.
@@ -50,8 +50,8 @@ impl App {
         let keys = Keys::open(keeper, clock.now_unix()).await?;
         Ok(Self {
             keys: Arc::new(keys),
-            registrations: Arc::new(Registrations::new(clock.clone())),
-            authorizations: Arc::new(Authorizations::new(clock.clone())),
+            registrations: Arc::new(PerNetwork::registrations(clock.clone())),
+            authorizations: Arc::new(PerNetwork::authorizations(clock.clone())),
             throttle: Arc::default(),
             passwords: Arc::default(),
             arrivals: Arrivals::default(),
