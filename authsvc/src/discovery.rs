@@ -14,7 +14,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    config::{Config, Server},
+    config::{Config, Server, Signing},
     refusal::{NotFound, Refusal},
     state::App,
 };
@@ -111,7 +111,7 @@ fn metadata(config: &Config) -> Metadata {
             authorization_response_iss_parameter_supported: true,
         },
         subject_types_supported: ["public"],
-        id_token_signing_alg_values_supported: ["EdDSA", "ES256"],
+        id_token_signing_alg_values_supported: Signing::ALL.map(Signing::as_str),
     }
 }
 

@@ -184,6 +184,26 @@ pub enum Signing {
     Es256,
 }
 
+impl Signing {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::EdDsa, Self::Es256];
+
+    /// `alg`: what the file, the database and the tokens call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+        }
+    }
+
+    /// The one that is called so.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|signing| signing.as_str() == text)
+    }
+}
+
 /// Somebody who may log in with a password.
 #[derive(Clone, Debug)]
 pub struct User {

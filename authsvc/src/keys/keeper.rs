@@ -65,7 +65,7 @@ impl Settings {
             None => Vault::new(shared, &[]),
         };
         let policy = Policy {
-            algorithm: name(embedded.signing),
+            algorithm: embedded.signing.as_str(),
             period: seconds(embedded.key_rotation),
             token_life: seconds(embedded.access_token_ttl),
         };
@@ -198,14 +198,6 @@ impl Keeper {
         let sealed = self.settings.vault.seal(&key.kid, private, self.random.bytes());
         let sealed = sealed.ok_or(KeyError::Made)?;
         Ok(SigningKey { private_key: Secret::new(sealed.bytes), sealed_by: Some(sealed.by), ..key })
-    }
-}
-
-/// `alg`.
-const fn name(signing: Signing) -> &'static str {
-    match signing {
-        Signing::EdDsa => "EdDSA",
-        Signing::Es256 => "ES256",
     }
 }
 

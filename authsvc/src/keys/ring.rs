@@ -89,11 +89,7 @@ impl Key {
     fn open(stored: &SigningKey, settings: &Settings) -> Result<Self, KeyError> {
         let broken = || KeyError::Broken(stored.kid.clone());
         let private = private(stored, settings)?;
-        let signing = match stored.algorithm.as_str() {
-            "EdDSA" => Signing::EdDsa,
-            "ES256" => Signing::Es256,
-            _ => return Err(broken()),
-        };
+        let signing = Signing::parse(&stored.algorithm).ok_or_else(broken)?;
         let signer = Signer::new(signing, &private).ok_or_else(broken)?;
         let public = signer.public_key().filter(|key| key.kid == stored.kid);
         Ok(Self { public: public.ok_or_else(broken)?, signer })

@@ -107,11 +107,12 @@ impl Signer {
     }
 
     /// `alg`.
-    pub(super) const fn algorithm(&self) -> &'static str {
-        match self {
-            Self::EdDsa(_) => "EdDSA",
-            Self::Es256(_) => "ES256",
-        }
+    const fn algorithm(&self) -> &'static str {
+        let signing = match self {
+            Self::EdDsa(_) => Signing::EdDsa,
+            Self::Es256(_) => Signing::Es256,
+        };
+        signing.as_str()
     }
 
     /// What is published of it.

@@ -101,11 +101,8 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
 }
 
 fn signing(text: &str) -> Result<Signing, String> {
-    match text {
-        "EdDSA" => Ok(Signing::EdDsa),
-        "ES256" => Ok(Signing::Es256),
-        _ => Err("must be EdDSA or ES256".to_owned()),
-    }
+    let known = || Signing::ALL.map(Signing::as_str).join(" or ");
+    Signing::parse(text).ok_or_else(|| format!("must be {}", known()))
 }
 
 fn key_encryption_secret(
