@@ -36,9 +36,6 @@ const MOST_MEMORY_KIB: u32 = 1024 * 1024;
 /// Most passes of a password hash.
 const MOST_PASSES: u32 = 32;
 
-/// Fewest and most bytes of the secret that encrypts keys.
-const SECRET: RangeInclusive<usize> = 32..=512;
-
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -86,7 +83,9 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
     };
     let signing =
         report.optional(&at.key("signing"), file.signing.as_deref(), Signing::EdDsa, signing);
-    let secret = key_encryption_secret(file, &at.key("key_encryption_secret"), report);
+    let at = at.key("key_encryption_secret");
+    let secret = file.key_encryption_secret.as_ref();
+    let secret = secret.map(|secret| report.long_secret(&at, secret)).transpose();
     Ok(Embedded {
         users: users?,
         access_token_ttl: access?,
@@ -103,23 +102,6 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
 fn signing(text: &str) -> Result<Signing, String> {
     let known = || Signing::ALL.map(Signing::as_str).join(" or ");
     Signing::parse(text).ok_or_else(|| format!("must be {}", known()))
-}
-
-fn key_encryption_secret(
-    file: &file::Embedded,
-    path: &Path,
-    report: &mut Report<'_>,
-) -> Checked<Option<Secret>> {
-    let Some(secret) = &file.key_encryption_secret else { return Ok(None) };
-    let (least, most) = (SECRET.start(), SECRET.end());
-    let length = secret.reveal().len();
-    if SECRET.contains(&length) {
-        return Ok(Some(secret.clone()));
-    }
-    let reason = format!(
-        "must have {least} to {most} characters, this has {length}: openssl rand -hex 32 makes one"
-    );
-    Err(report.wrong_secret(path, reason))
 }
 
 fn users(

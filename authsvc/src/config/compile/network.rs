@@ -9,9 +9,6 @@ use super::{
     report::{Checked, Report},
 };
 
-/// Fewest and most characters of the shared secret.
-const SECRET: std::ops::RangeInclusive<usize> = 32..=512;
-
 /// The section `service`.
 pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<Service> {
     let at = Path::default().key("service");
@@ -108,20 +105,12 @@ fn host_port(text: &str) -> Result<HostPort, String> {
 fn secret(report: &mut Report<'_>, path: &Path, secret: Option<&Secret>) -> Checked<Secret> {
     let what = "a secret that authsvc and the filter share, at least 32 random characters (openssl rand -hex 32)";
     let secret = report.given(path, secret, what)?;
-    let text = secret.reveal();
-    if !SECRET.contains(&text.len()) {
-        let (least, most) = (SECRET.start(), SECRET.end());
-        let reason = format!(
-            "must have {least} to {most} characters, this has {}: openssl rand -hex 32 makes one",
-            text.len()
-        );
-        return Err(report.wrong_secret(path, reason));
-    }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let secret = report.long_secret(path, secret)?;
+    if !secret.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(report
             .wrong_secret(path, "must be visible ASCII without spaces: it is sent in a header"));
     }
-    Ok(secret.clone())
+    Ok(secret)
 }
 
 /// Loopback, private (RFC 1918), unique local or link-local.

@@ -2,13 +2,18 @@
 
 use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
+use attache_protocol::secret::Secret;
+
 use super::{
     super::{
         document::{Node, Path},
         mistake::{Mistake, Mistakes, Shown},
     },
-    units,
+    SizeRange, units,
 };
+
+/// Fewest and most bytes of a secret of our own.
+const SECRET: SizeRange = 32..=512;
 
 /// Only a reported mistake makes one: whoever holds it need not report again.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +125,7 @@ impl Report<'_> {
         path: &Path,
         text: Option<&str>,
         default: usize,
-        allowed: &RangeInclusive<usize>,
+        allowed: &SizeRange,
     ) -> Checked<usize> {
         self.optional(path, text, default, |text| {
             let bytes = units::size(text)?;
@@ -131,6 +136,19 @@ impl Report<'_> {
                 (units::show_size(*allowed.start()), units::show_size(*allowed.end()));
             Err(format!("must be between {least} and {most}"))
         })
+    }
+
+    /// A secret that is long enough to be random, and not too long to be one.
+    pub(super) fn long_secret(&mut self, path: &Path, secret: &Secret) -> Checked<Secret> {
+        let length = secret.reveal().len();
+        if SECRET.contains(&length) {
+            return Ok(secret.clone());
+        }
+        let (least, most) = (SECRET.start(), SECRET.end());
+        let reason = format!(
+            "must have {least} to {most} characters, this has {length}: openssl rand -hex 32 makes one"
+        );
+        Err(self.wrong_secret(path, reason))
     }
 
     fn mistake(&self, path: &Path, reason: impl Display, shown: Shown) -> Mistake {

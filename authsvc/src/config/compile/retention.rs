@@ -4,13 +4,13 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     super::{Retention, document::Path, file},
+    MIB, SizeRange,
     report::{Checked, Report},
 };
 
 const AGES: RangeInclusive<Duration> = Duration::from_hours(24)..=Duration::from_hours(3650 * 24);
 const DEFAULT_AGE: Duration = Duration::from_hours(90 * 24);
-const MIB: usize = 1024 * 1024;
-const SIZES: RangeInclusive<usize> = 16 * MIB..=1024 * 1024 * MIB;
+const SIZES: SizeRange = 16 * MIB..=1024 * 1024 * MIB;
 const DEFAULT_SIZE: usize = 4 * 1024 * MIB;
 
 /// What is kept at most, by age and by size.
