@@ -8,7 +8,7 @@ use attache_protocol::{
 use axum::{
     Json,
     extract::State,
-    http::{Uri, header},
+    http::{HeaderName, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -21,10 +21,7 @@ use crate::{
 
 /// Where RFC 9728 section 3.1 puts the metadata of a resource; its path follows.
 pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
-/// How long a document may be kept: stale copies make a change hard to understand. Seconds.
-const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
-
-/// How long a key set may be kept, seconds; as `CACHE` says.
+/// How long the key set, and any other document, may be kept: stale copies make a change hard to understand. Seconds.
 pub const JWKS_MAX_AGE: i64 = 300;
 /// How clients authenticate wherever they do.
 const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
@@ -42,7 +39,7 @@ struct Metadata {
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`. Our issuer has no path, so
 /// these are all of its forms.
 pub async fn authorization_server(State(app): State<App>) -> Response {
-    ([CACHE], Json(metadata(&app.config))).into_response()
+    (cache(), Json(metadata(&app.config))).into_response()
 }
 
 /// `GET /.well-known/oauth-protected-resource`: of a gateway with one server, for clients that do not ask by path.
@@ -68,7 +65,11 @@ pub async fn path_resource(State(app): State<App>, uri: Uri) -> Result<Response,
 /// When the keys cannot be read; whoever verifies goes on with those that it has.
 pub async fn jwks(State(app): State<App>) -> Result<Response, Refusal> {
     let ring = app.keys.ring().await?;
-    Ok(([CACHE], Json(ring.jwks())).into_response())
+    Ok((cache(), Json(ring.jwks())).into_response())
+}
+
+fn cache() -> [(HeaderName, String); 1] {
+    [(header::CACHE_CONTROL, format!("public, max-age={JWKS_MAX_AGE}"))]
 }
 
 fn resource(config: &Config, server: &Server) -> Response {
@@ -79,7 +80,7 @@ fn resource(config: &Config, server: &Server) -> Response {
         bearer_methods_supported: vec!["header".to_owned()],
         resource_name: Some(server.name.clone()),
     };
-    ([CACHE], Json(document)).into_response()
+    (cache(), Json(document)).into_response()
 }
 
 /// A server that does not look at tokens has nothing to say about them.
