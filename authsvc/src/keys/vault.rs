@@ -24,7 +24,7 @@ const NONCE: usize = 24;
 #[derive(Clone, Debug)]
 pub struct Vault {
     seals: Wrapping,
-    opens: Vec<Wrapping>,
+    earlier: Vec<Wrapping>,
 }
 
 /// What is derived from one secret.
@@ -63,9 +63,8 @@ impl Vault {
     /// Seals with the first secret, opens what any of them sealed.
     #[must_use]
     pub fn new(secret: &Secret, earlier: &[&Secret]) -> Self {
-        let seals = Wrapping::of(secret);
-        let earlier = earlier.iter().map(|secret| Wrapping::of(secret));
-        Self { opens: std::iter::once(seals.clone()).chain(earlier).collect(), seals }
+        let earlier = earlier.iter().map(|secret| Wrapping::of(secret)).collect();
+        Self { seals: Wrapping::of(secret), earlier }
     }
 
     /// Whether a key is sealed as it would be now.
@@ -88,8 +87,9 @@ impl Vault {
         sealed_by: &str,
         bytes: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Locked> {
-        let known = self.opens.iter().find(|wrapping| wrapping.name == sealed_by);
-        let wrapping = known.ok_or(Locked::OtherSecret)?;
+        let mut known = std::iter::once(&self.seals).chain(&self.earlier);
+        let wrapping = known.find(|wrapping| wrapping.name == sealed_by);
+        let wrapping = wrapping.ok_or(Locked::OtherSecret)?;
         let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE>().ok_or(Locked::Broken)?;
         let payload = Payload { msg: ciphertext, aad: kid.as_bytes() };
         let opened = wrapping.cipher().decrypt(&XNonce::from(*nonce), payload);
