@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     clock::Clock,
-    config::{Authorization, Config},
+    config::Config,
     discovery::JWKS_MAX_AGE,
     keys::{Haste, Keeper, Rotated, Settings, timeline},
     random::Random,
@@ -128,15 +128,12 @@ impl Operator {
     /// When the database fails.
     pub async fn users(&self) -> anyhow::Result<String> {
         let holders = self.store.holders(self.clock.now_unix()).await?;
-        let Authorization::Embedded(embedded) = &self.config.authorization;
-        let rows = embedded.users.iter().map(|user| {
-            let sub = users::by_email(&self.config, &user.email)
-                .map(|member| member.sub())
-                .unwrap_or_default();
+        let rows = users::members(&self.config).map(|member| {
+            let sub = member.sub();
             let holder = holders.iter().find(|holder| holder.sub == sub);
             let grants = holder.map_or(0, |holder| holder.grants).to_string();
             let last = holder.map_or_else(|| "-".to_owned(), |holder| date(holder.last_at));
-            vec![user.email.clone(), grants, last, sub, user.groups.join(", ")]
+            vec![member.email().to_owned(), grants, last, sub, member.groups().join(", ")]
         });
         let titles = ["USER", "GRANTS", "LAST GRANT", "SUBJECT", "GROUPS"];
         Ok(table(titles, rows.collect()))

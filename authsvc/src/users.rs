@@ -60,10 +60,16 @@ pub struct Place<'a>(#[expect(dead_code, reason = "it is held")] SemaphorePermit
 #[error("too many logins at the same time, try again in a few seconds")]
 pub struct Overloaded;
 
+/// Everybody, in the order of the configuration.
+pub fn members(config: &Config) -> impl Iterator<Item = Member<'_>> {
+    let Authorization::Embedded(embedded) = &config.authorization;
+    embedded.users.iter().map(|user| Member { issuer: config.public_url.as_str(), user })
+}
+
 /// The member with this address.
 #[must_use]
 pub fn by_email<'a>(config: &'a Config, email: &str) -> Option<Member<'a>> {
-    members(config).find(|member| member.user.email.eq_ignore_ascii_case(email.trim()))
+    members(config).find(|member| member.email().eq_ignore_ascii_case(email.trim()))
 }
 
 /// The member with this subject.
@@ -72,11 +78,23 @@ pub fn by_sub<'a>(config: &'a Config, sub: &str) -> Option<Member<'a>> {
     members(config).find(|member| member.sub() == sub)
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    /// As the configuration has it.
+    #[must_use]
+    pub const fn email(&self) -> &'a str {
+        self.user.email.as_str()
+    }
+
+    /// In the order of the configuration.
+    #[must_use]
+    pub const fn groups(&self) -> &'a [String] {
+        self.user.groups.as_slice()
+    }
+
     /// Subject: stable and opaque.
     #[must_use]
     pub fn sub(&self) -> String {
-        let text = format!("{}\n{}", self.issuer, self.user.email.to_ascii_lowercase());
+        let text = format!("{}\n{}", self.issuer, self.email().to_ascii_lowercase());
         URL_SAFE_NO_PAD.encode(Sha256::digest(text))
     }
 
@@ -91,8 +109,8 @@ impl Member<'_> {
     pub fn login(&self, auth_time: i64) -> Login {
         Login {
             sub: self.sub(),
-            email: self.user.email.clone(),
-            groups: self.user.groups.clone(),
+            email: self.email().to_owned(),
+            groups: self.groups().to_vec(),
             auth_time,
         }
     }
@@ -145,11 +163,6 @@ fn verify(password: &Secret, hash: &Secret) -> bool {
         && Argon2::default()
             .verify_password(password.reveal().as_bytes(), hash.reveal().as_str())
             .is_ok()
-}
-
-fn members(config: &Config) -> impl Iterator<Item = Member<'_>> {
-    let Authorization::Embedded(embedded) = &config.authorization;
-    embedded.users.iter().map(|user| Member { issuer: config.public_url.as_str(), user })
 }
 
 #[cfg(test)]
