@@ -57,8 +57,7 @@ pub async fn introspect(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let form = token::read(&uri, &headers, body)?;
-    let token = form.text("token", MAX_TOKEN)?;
-    let token = token.ok_or_else(|| Refusal::invalid_request("token is missing"))?;
+    let token = form.required("token", MAX_TOKEN)?;
     let found = match refresh(&app, token).await? {
         Some(active) => Some(active),
         None => access(&app, token).await?,

@@ -8,6 +8,9 @@ pub const MAX_LENGTH: usize = 32 * 1024;
 /// What is wrong with a parameter (RFC 6749 section 3.1).
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum BadParameter {
+    /// It was not sent, or without a value.
+    #[error("{0} is missing")]
+    Missing(&'static str),
     /// It was sent more than once.
     #[error("{0} was sent more than once")]
     Repeated(&'static str),
@@ -58,6 +61,14 @@ impl Parameters {
     /// When it is repeated, not UTF-8 or longer than `limit` bytes.
     pub fn text(&self, name: &'static str, limit: usize) -> Result<Option<&str>, BadParameter> {
         self.bytes(name, limit)?.map(|value| text(name, value)).transpose()
+    }
+
+    /// As [`Parameters::text`], of one that must come.
+    ///
+    /// # Errors
+    /// When it is missing, repeated, not UTF-8 or longer than `limit` bytes.
+    pub fn required(&self, name: &'static str, limit: usize) -> Result<&str, BadParameter> {
+        self.text(name, limit)?.ok_or(BadParameter::Missing(name))
     }
 
     /// As [`Parameters::text`], of any bytes.

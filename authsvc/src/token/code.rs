@@ -59,8 +59,7 @@ pub fn check(code: &Code, claim: &Claim<'_>, now: i64) -> Result<(), Refusal> {
 /// # Errors
 /// The [`Refusal`] that the client gets.
 pub async fn redeem(app: &App, caller: &Caller, form: &Parameters) -> Result<Response, Refusal> {
-    let code = form.text("code", MAX_SECRET)?;
-    let code = code.ok_or_else(|| Refusal::invalid_request("code is missing"))?;
+    let code = form.required("code", MAX_SECRET)?;
     let claim = Claim {
         client_id: caller.id(),
         redirect_uri: form.text("redirect_uri", MAX_VALUE)?,

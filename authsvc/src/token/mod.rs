@@ -46,11 +46,10 @@ pub async fn token(
 ) -> Result<Response, Refusal> {
     let form = read(&uri, &headers, body)?;
     let caller = client::authenticate(&app, &headers, &form).await?;
-    match form.text("grant_type", MAX_VALUE)? {
-        Some("authorization_code") => code::redeem(&app, &caller, &form).await,
-        Some("refresh_token") => refresh::rotate(&app, &caller, &form).await,
-        Some(_) => Err(Refusal::UnsupportedGrantType),
-        None => Err(Refusal::invalid_request("grant_type is missing")),
+    match form.required("grant_type", MAX_VALUE)? {
+        "authorization_code" => code::redeem(&app, &caller, &form).await,
+        "refresh_token" => refresh::rotate(&app, &caller, &form).await,
+        _ => Err(Refusal::UnsupportedGrantType),
     }
 }
 

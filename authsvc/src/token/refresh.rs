@@ -69,8 +69,7 @@ pub fn judge(presented: &Presented, client_id: &str, now_ms: i64, grace: Duratio
 /// # Errors
 /// The [`Refusal`] that the client gets.
 pub async fn rotate(app: &App, caller: &Caller, form: &Parameters) -> Result<Response, Refusal> {
-    let token = form.text("refresh_token", MAX_SECRET)?;
-    let token = token.ok_or_else(|| Refusal::invalid_request("refresh_token is missing"))?;
+    let token = form.required("refresh_token", MAX_SECRET)?;
     let scope = form.text("scope", MAX_VALUE)?;
     let resources = form.texts("resource", MAX_VALUE)?;
 

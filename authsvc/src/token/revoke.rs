@@ -34,8 +34,7 @@ pub async fn revoke(
 ) -> Result<Response, Refusal> {
     let form = read(&uri, &headers, body)?;
     let caller = client::authenticate(&app, &headers, &form).await?;
-    let token = form.text("token", MAX_TOKEN)?;
-    let token = token.ok_or_else(|| Refusal::invalid_request("token is missing"))?;
+    let token = form.required("token", MAX_TOKEN)?;
     // What is not known needs no revocation (section 2.2).
     let Some(grant) = grant_of(&app, token).await? else { return Ok(done()) };
     if grant.granted.client_id != caller.id() {
