@@ -90,15 +90,12 @@ impl Headers {
         Ok(Self { map, places })
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.places.iter().filter_map(|place| {
-            let name = self.map.get(place.name..place.value)?.split_last()?.1;
-            Some((name, self.map.get(place.value..place.end)?))
-        })
+    fn name(&self, place: &Place) -> Option<&[u8]> {
+        self.map.get(place.name..place.value)?.split_last().map(|(_zero, name)| name)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.pairs().filter_map(|(name, _)| std::str::from_utf8(name).ok())
+        self.places.iter().filter_map(|place| std::str::from_utf8(self.name(place)?).ok())
     }
 
     /// A header that ought to occur once.
@@ -120,7 +117,10 @@ impl Headers {
 
     /// Every value of a header.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.pairs().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+        self.places
+            .iter()
+            .filter(move |place| self.name(place) == Some(name.as_bytes()))
+            .filter_map(|place| self.map.get(place.value..place.end))
     }
 
     /// Names with an underscore: some servers take it for a hyphen, and then a caller could bring a header that is
@@ -134,8 +134,8 @@ impl Headers {
     pub fn with_body(&self) -> Self {
         let mut kept = Self::default();
         for place in &self.places {
-            let name = self.map.get(place.name..place.value.saturating_sub(1)).unwrap_or_default();
-            let Ok(name) = std::str::from_utf8(name) else { continue };
+            let name = self.name(place).and_then(|name| std::str::from_utf8(name).ok());
+            let Some(name) = name else { continue };
             if !WITH_BODY.contains(&name) && !is_confusable(name) {
                 continue;
             }
