@@ -182,3 +182,25 @@ pub struct Batch {
     /// In the order they were made.
     pub events: Vec<Event>,
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::Outcome;
+
+    #[test]
+    fn an_outcome_is_called_the_same_wherever_it_is_written() {
+        // Who reads one that does not exist is told of all that do, each between backticks.
+        let error = serde_json::from_str::<Outcome>("\"?\"").unwrap_err().to_string();
+        let names: Vec<&str> = error.split('`').skip(1).step_by(2).collect();
+        let (unknown, known) = names.split_first().unwrap();
+        assert_eq!(*unknown, "?", "{error}");
+        assert!(known.contains(&"ok"), "{error}");
+        for name in known {
+            let outcome: Outcome = serde_json::from_value((*name).into()).unwrap();
+            assert_eq!(outcome.as_str(), *name);
+        }
+    }
+}
