@@ -1,7 +1,8 @@
 //! `POST /oauth/token`: a code or a refresh token becomes an access token (RFC 6749 sections 4.1.3 and 6).
 //!
 //! In the order of the flow: the form is read here, [`client`] says who asks, [`code`] or [`refresh`] whether what
-//! they bring is good, [`issue`] signs. [`revoke`] is the way back: `POST /oauth/revoke`. What is decided is pure; the store carries it out in one transaction.
+//! they bring is good, [`issue`] signs. [`revoke`] is the way back: `POST /oauth/revoke`. What is decided is pure;
+//! the store carries it out in one transaction.
 
 pub mod client;
 pub mod code;

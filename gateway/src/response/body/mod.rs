@@ -30,6 +30,7 @@ use crate::{
 const WATCHED_EVENT: usize = 1 << 20;
 /// The method whose answer is a stream without an end (2026-07-28).
 const LISTEN: &str = "subscriptions/listen";
+
 /// What the request was, as far as its answer depends on it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asked {
