@@ -69,16 +69,27 @@ impl Clock {
     /// Moves a stopped clock; the machine's clock moves by itself.
     pub fn advance(&self, by: Duration) {
         if let Self::Stopped(now_ms) = self {
-            let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-            now_ms.fetch_add(by, Ordering::Relaxed);
+            now_ms.fetch_add(millis(by), Ordering::Relaxed);
         }
     }
+}
+
+/// Whole seconds, as times and the database count them.
+#[must_use]
+pub fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The same in milliseconds.
+#[must_use]
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this file owns the clock")]
 fn system_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    millis(since)
 }
 
 #[cfg(test)]

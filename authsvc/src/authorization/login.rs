@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     address::ClientAddress,
+    clock::millis,
     cookies::Cookie,
     csrf::{self, Form},
     pages::{
@@ -101,7 +102,7 @@ async fn log_in(
 
 async fn attempt<'a>(app: &'a App, typed: &Typed, address: IpAddr) -> Result<Attempt<'a>, Trouble> {
     let place = app.passwords.begin()?;
-    let now_ms = i64::try_from(app.clock.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let now_ms = millis(app.clock.elapsed());
     let pause = match app.throttle.begin(&typed.email, address, now_ms) {
         Ok(pause) => pause,
         Err(many) => return Ok(Attempt::TooMany(many)),

@@ -11,6 +11,8 @@
 
 use std::time::Duration;
 
+use crate::clock::millis;
+
 /// State of one delivery; every time is Unix milliseconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum State {
@@ -74,13 +76,13 @@ impl Jitter {
 /// A time so much after another, both Unix milliseconds.
 #[must_use]
 pub fn later(now_ms: i64, delay: Duration) -> i64 {
-    now_ms.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
+    now_ms.saturating_add(millis(delay))
 }
 
 /// A time so much before another, both Unix milliseconds.
 #[must_use]
 pub fn earlier(now_ms: i64, delay: Duration) -> i64 {
-    now_ms.saturating_sub(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
+    now_ms.saturating_sub(millis(delay))
 }
 
 /// Delays between the ten attempts, the first of which is immediate: 75 h 35 min in all.

@@ -1,7 +1,5 @@
 //! Makes keys, and carries out what is due; never needs to open one.
 
-use std::time::Duration;
-
 use attache_protocol::secret::Secret;
 
 use super::{
@@ -10,6 +8,7 @@ use super::{
     signer::Signer,
 };
 use crate::{
+    clock::seconds,
     config::{Authorization, Config, Signing},
     random::Random,
     store::{
@@ -199,8 +198,4 @@ impl Keeper {
         let sealed = sealed.ok_or(KeyError::Made)?;
         Ok(SigningKey { private_key: Secret::new(sealed.bytes), sealed_by: Some(sealed.by), ..key })
     }
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

@@ -10,6 +10,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
+    clock::seconds,
     config::Authorization,
     keys::Validity,
     refusal::{NO_STORE, Refusal},
@@ -85,5 +86,5 @@ pub async fn issue(
 /// Unix seconds.
 #[must_use]
 pub fn after(now: i64, life: Duration) -> i64 {
-    now.saturating_add(i64::try_from(life.as_secs()).unwrap_or(i64::MAX))
+    now.saturating_add(seconds(life))
 }

@@ -11,6 +11,7 @@ use axum::response::Response;
 use super::{MAX_SECRET, MAX_VALUE, audience, client::Caller, issue};
 use crate::{
     authorization::parameters::Parameters,
+    clock::millis,
     config::{Authorization, Config},
     discovery,
     refusal::Refusal,
@@ -54,8 +55,7 @@ pub fn judge(presented: &Presented, client_id: &str, now_ms: i64, grace: Duratio
         let expired = now >= presented.expires_at;
         return if expired { Worth::Dead("the refresh token has expired") } else { Worth::Good };
     }
-    let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
-    if now_ms.saturating_sub(presented.first_used_ms) > grace_ms {
+    if now_ms.saturating_sub(presented.first_used_ms) > millis(grace) {
         return Worth::Stolen;
     }
     if presented.uses > MAX_USES {
