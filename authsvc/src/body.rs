@@ -77,39 +77,18 @@ async fn read(mut body: Body, most: usize) -> Taken {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        convert::Infallible,
-        pin::Pin,
-        task::{Context, Poll},
-        time::Duration,
-    };
+    use std::{task::Poll, time::Duration};
 
     use axum::{
         Router,
-        body::{Body, Bytes},
+        body::Body,
         http::{Request, StatusCode},
         middleware,
         routing::post,
     };
-    use hyper::body::{Body as HttpBody, Frame};
 
     use super::{Allowed, take};
-    use crate::testing::answer;
-
-    /// Never comes, and never ends.
-    struct Stalled;
-
-    impl HttpBody for Stalled {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Pending
-        }
-    }
+    use crate::testing::{answer, body::endless};
 
     #[tokio::test]
     async fn a_body_that_does_not_come_to_its_end_is_refused_and_its_connection_closed() {
@@ -117,7 +96,7 @@ mod tests {
         let router = Router::new()
             .route("/", post(async || "handled"))
             .layer(middleware::from_fn_with_state(allowed, take));
-        let stalled = Request::post("/").body(Body::new(Stalled)).unwrap();
+        let stalled = Request::post("/").body(endless(|| Poll::Pending)).unwrap();
         let refused = answer(router.clone(), stalled).await;
         assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
         assert_eq!(refused.header("connection"), "close");

@@ -160,25 +160,22 @@ fn no_store(answer: impl IntoResponse) -> Response {
 #[cfg(test)]
 mod tests {
     use std::{
-        convert::Infallible,
-        pin::Pin,
         sync::{
             Arc,
             atomic::{AtomicUsize, Ordering},
         },
-        task::{Context, Poll},
+        task::Poll,
     };
 
     use axum::{
         Router,
-        body::{Body, Bytes},
+        body::Bytes,
         http::{Request, StatusCode, header},
         routing::get as on_get,
     };
-    use hyper::body::{Body as HttpBody, Frame};
 
     use super::finish;
-    use crate::testing::{Bench, SERVICE_SECRET, answer, form, get, json};
+    use crate::testing::{Bench, SERVICE_SECRET, answer, body::endless, form, get, json};
 
     #[tokio::test]
     async fn probes_answer_on_both_listeners_without_a_secret() {
@@ -216,27 +213,15 @@ mod tests {
         assert_eq!(bench.public(request).await.status, StatusCode::NOT_FOUND);
     }
 
-    /// A body without an end, and how many of its chunks of 64 KiB were taken.
-    struct Endless(Arc<AtomicUsize>);
-
-    impl HttpBody for Endless {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1 << 16])))))
-        }
-    }
-
     #[tokio::test]
     async fn s68_without_the_shared_secret_no_body_is_kept() {
         let bench = Bench::new().await;
         let taken = Arc::new(AtomicUsize::new(0));
-        let body = Body::new(Endless(Arc::clone(&taken)));
+        let counted = Arc::clone(&taken);
+        let body = endless(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(Bytes::from_static(&[b'x'; 1 << 16]))
+        });
         let request = Request::post("/internal/events").body(body).unwrap();
         assert_eq!(bench.internal(request).await.status, StatusCode::UNAUTHORIZED);
         let taken = taken.load(Ordering::Relaxed);

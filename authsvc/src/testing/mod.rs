@@ -1,5 +1,6 @@
 //! For tests: the whole service in this process, on a database of its own, with a stopped clock and fixed dice.
 
+pub(crate) mod body;
 pub(crate) mod place;
 
 use std::{path::PathBuf, time::Duration};
