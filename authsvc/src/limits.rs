@@ -4,18 +4,14 @@
 //! For all networks together nothing is refused, or a few of them could keep everyone else out: of clients that are
 //! never used, and of requests that wait, the store keeps so many, and the oldest go.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
 use governor::{
     Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware,
     state::keyed::DashMapStateStore,
 };
 
-use crate::clock::Clock;
+use crate::{address::network, clock::Clock};
 
 /// Registrations: one per second and address, 60 at once.
 const REGISTERING: Quota = per_second(1, 60);
@@ -80,14 +76,6 @@ impl PerNetwork {
 /// Rounded up: who comes then is let in.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-/// An IPv6 subscriber has a /64 to draw addresses from.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 const fn per_second(rate: u32, burst: u32) -> Quota {

@@ -12,10 +12,12 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+
+use crate::address::network;
 
 /// Entries remembered, per table.
 const MAX_ENTRIES: usize = 10_000;
@@ -155,17 +157,6 @@ fn record<K: Clone + Eq + Hash>(
 
 fn key(account: &str) -> String {
     account.trim().to_ascii_lowercase()
-}
-
-/// An IPv6 subscriber has a /64 to draw addresses from, so that is what counts as one.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
-            || IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            IpAddr::V4,
-        ),
-    }
 }
 
 fn millis(value: i64) -> Duration {
