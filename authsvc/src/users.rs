@@ -25,8 +25,6 @@ use crate::{
 
 /// Longest password that is looked at, bytes: hashing reads all of it.
 pub const MAX_PASSWORD: usize = 1024;
-/// Longest e-mail address, bytes (RFC 5321 section 4.5.3.1).
-pub const MAX_EMAIL: usize = 254;
 /// Passwords checked at the same time: each takes tens of MiB and a core for tens of milliseconds.
 const CONCURRENT: usize = 2;
 /// Attempts under way, with those that pause or wait for their turn: each keeps one of the few connections busy, and

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     address::ClientAddress,
     clock::millis,
+    config::User,
     cookies::Cookie,
     csrf::{self, Form},
     pages::{
@@ -29,7 +30,7 @@ use crate::{
     sessions,
     state::App,
     throttle::TooMany,
-    users::{MAX_EMAIL, Member},
+    users::Member,
 };
 
 /// Said of an unknown address and of a wrong password alike.
@@ -164,7 +165,7 @@ async fn page(
 }
 
 fn typed(parameters: &Parameters) -> Option<Typed> {
-    let email = parameters.text("email", MAX_EMAIL).ok()?.unwrap_or_default().to_owned();
+    let email = parameters.text("email", User::MAX_EMAIL).ok()?.unwrap_or_default().to_owned();
     let password = parameters.text("password", MAX_FIELD).ok()?.unwrap_or_default().to_owned();
     Some(Typed { email, password: Secret::new(password) })
 }

@@ -215,6 +215,11 @@ pub struct User {
     pub groups: Vec<String>,
 }
 
+impl User {
+    /// Longest e-mail address, bytes (RFC 5321 section 4.5.3.1).
+    pub const MAX_EMAIL: usize = 254;
+}
+
 /// Where authsvc listens.
 #[derive(Clone, Debug)]
 pub struct Service {

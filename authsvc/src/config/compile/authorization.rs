@@ -27,8 +27,6 @@ const FORBIDDEN_SCHEMES: [&str; 11] = [
     "ws",
     "wss",
 ];
-/// Longest e-mail address, bytes (RFC 5321 section 4.5.3.1).
-const MAX_EMAIL: usize = 254;
 /// Least memory and passes of a password hash below which a warning is due (OWASP, 2023).
 const LEAST_MEMORY_KIB: u32 = 19_456;
 /// Most memory of a password hash: each login takes it.
@@ -138,8 +136,8 @@ fn user_of(file: &file::User, at: &Path, report: &mut Report<'_>) -> Checked<Use
 }
 
 fn email(text: &str) -> Result<String, String> {
-    let fits =
-        text.len() <= MAX_EMAIL && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let fits = text.len() <= User::MAX_EMAIL
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control());
     match text.split_once('@') {
         Some((name, domain)) if fits && !name.is_empty() && !domain.is_empty() => {
             Ok(text.to_owned())
