@@ -1,4 +1,5 @@
-//! Several authsvc on one PostgreSQL are one authorization server and one store of events.
+//! Several authsvc on one PostgreSQL are one authorization server and one store of events; on one file of SQLite they
+//! do not harm each other.
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -99,6 +100,25 @@ async fn a_client_may_hop_between_replicas_at_every_step() -> Result<()> {
         let log = std::fs::read_to_string(three.logs.join(log))?;
         assert!(!log.contains(postgres::PASSWORD), "the password is in the log: {log}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn several_that_start_at_once_on_an_empty_file_make_one_database() -> Result<()> {
+    let setup = Setup::new().server("everything", "http://127.0.0.1:9/mcp");
+    let folder = fresh_folder(None)?;
+    let database = format!("sqlite://{}", folder.join("attache.db").display());
+    let start = |number| Replica::start(&setup, &database, &folder, &format!("{number}"));
+    let mut all = (0..6).map(start).collect::<Result<Vec<_>>>()?;
+    let mut published = BTreeSet::new();
+    for replica in &mut all {
+        replica.ready().await?;
+        let url = format!("http://{}/oauth/jwks.json", replica.public);
+        published.insert(http::client().get(url).send().await?.text().await?);
+        let log = std::fs::read_to_string(replica.process.log())?;
+        assert!(!log.contains("ERROR"), "{log}");
+    }
+    assert_eq!(published.len(), 1, "each has made a key of its own: {published:?}");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! From a configuration to connections on a schema that is up to date.
 
-use std::{fmt::Write as _, path::Path, str::FromStr as _, time::Duration};
+use std::{fmt::Write as _, io::ErrorKind, path::Path, str::FromStr as _, time::Duration};
 
 use sqlx::{
     Any, AnyConnection, ConnectOptions as _, Connection as _, Executor as _,
@@ -20,9 +20,14 @@ const CONNECTIONS: u32 = 10;
 /// The oldest PostgreSQL that is tested, as it says it.
 const OLDEST_POSTGRES: u32 = 150_000;
 
+/// How often a start looks whether it may change how SQLite keeps its journal: as often as others are ahead of it.
+const LOOKS: u32 = 100;
+
+/// Another process may just be bringing a large file up to date.
+const SQLITE_FIRST: &str = "PRAGMA busy_timeout = 60000";
 /// Full: a commit is on the disk when it returns, so that an event that was accepted survives a power cut.
-const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                             PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
+const SQLITE_WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                             PRAGMA busy_timeout = 5000";
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000";
 /// A process that stands still must not make the others wait for what it has locked.
 const POSTGRES: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'";
@@ -44,10 +49,14 @@ pub(super) async fn open(database: &Database) -> Result<Store, Error> {
 async fn sqlite(path: &Path) -> Result<Store, Error> {
     create(path).map_err(|source| Error::File { path: path.display().to_string(), source })?;
     let options = sqlite_options(path, "rw")?;
-    migrate(Dialect::Sqlite, &mut connect(&options).await?).await?;
+    let mut first = connect(&options).await?;
+    first.execute(SQLITE_FIRST).await?;
+    write_ahead(&mut first).await?;
+    migrate(Dialect::Sqlite, &mut first).await?;
     let writer = pool(SQLITE_WRITER).max_connections(1).connect_with(options).await?;
     let readers = pool(SQLITE_READER).max_connections(READERS);
     let readers = readers.connect_with(sqlite_options(path, "ro")?).await?;
+    first.close().await?;
     Ok(Store { writer, readers, dialect: Dialect::Sqlite })
 }
 
@@ -66,6 +75,26 @@ async fn postgres(url: &str) -> Result<Store, Error> {
     connection.close().await?;
     let both = pool(POSTGRES).max_connections(CONNECTIONS).connect_with(options).await?;
     Ok(Store { writer: both.clone(), readers: both, dialect: Dialect::Postgres })
+}
+
+/// Gives a file a write-ahead log, which it keeps. SQLite waits for other processes, but not here: between its look
+/// at the file and its change it gives up when another process writes. So we wait for that one, and try again.
+async fn write_ahead(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let mut looks = 1..LOOKS;
+    loop {
+        match connection.execute("PRAGMA journal_mode = WAL").await {
+            Err(error) if is_busy(&error) && looks.next().is_some() => {
+                connection.begin_with(Dialect::Sqlite.begin()).await?.rollback().await?;
+            }
+            done => return done.map(drop),
+        }
+    }
+}
+
+/// Whether it is `SQLITE_BUSY`, the last byte of more exact codes.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// One process at a time: in PostgreSQL the migrator takes a lock, in SQLite a transaction is one.
@@ -109,15 +138,23 @@ pub(super) fn sqlite_options(path: &Path, mode: &str) -> Result<AnyConnectOption
     AnyConnectOptions::from_str(&format!("{url}?mode={mode}"))
 }
 
-/// Makes the file readable for its owner only: it holds the private keys.
+/// Makes the file readable for its owner only: it holds the private keys. One that is there is left alone: to open
+/// and close it would undo the locks that other connections of this process have on it.
 fn create(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    Ok(())
+    let mut file = std::fs::OpenOptions::new();
+    file.write(true).mode(0o600);
+    match file.create_new(true).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        Err(_) if path.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        // A link to a file that is yet to be made.
+        Err(_) if !path.exists() => file.create_new(false).create(true).open(path).map(drop),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -125,8 +162,10 @@ mod tests {
     use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
     use attache_protocol::secret::Secret;
+    use sqlx::{Connection as _, Executor as _, Row as _};
+    use tokio::task::JoinSet;
 
-    use super::{Error, Store};
+    use super::{Error, Store, connect, create, is_busy, sqlite_options, write_ahead};
     use crate::config::Database;
 
     #[tokio::test]
@@ -138,6 +177,48 @@ mod tests {
         store.ping().await.unwrap();
         Store::open(&database).await.unwrap().ping().await.unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_link_may_lead_to_where_the_database_will_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, file) = (folder.path().join("link.db"), folder.path().join("file.db"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        Store::open(&Database::Sqlite(link)).await.unwrap().ping().await.unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn sqlite_does_not_wait_where_we_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("attache.db");
+        create(&path).unwrap();
+        let options = sqlite_options(&path, "rw").unwrap();
+        let (mut one, mut other) =
+            (connect(&options).await.unwrap(), connect(&options).await.unwrap());
+        let ahead = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let refused = one.execute("PRAGMA journal_mode = WAL").await.unwrap_err();
+        assert!(is_busy(&refused), "{refused}");
+        ahead.rollback().await.unwrap();
+        write_ahead(&mut one).await.unwrap();
+        let mode = other.fetch_one("PRAGMA journal_mode").await.unwrap();
+        assert_eq!(mode.get::<String, _>(0), "wal");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_empty_file_gets_its_log_from_many_at_the_same_time() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = folder.path().join(format!("{round}.db"));
+            create(&path).unwrap();
+            let options = sqlite_options(&path, "rw").unwrap();
+            let each = |mut connection| async move { write_ahead(&mut connection).await.unwrap() };
+            let mut connections = Vec::new();
+            for _ in 0..8 {
+                connections.push(connect(&options).await.unwrap());
+            }
+            connections.into_iter().map(each).collect::<JoinSet<()>>().join_all().await;
+        }
     }
 
     #[tokio::test]
