@@ -70,6 +70,14 @@ pub fn envoy(config: &Path, workers: usize, log: &Path) -> Result<Process> {
     Process::spawn("Envoy", command, log)
 }
 
+/// Waits until a part that starts answers `GET url` with 200.
+///
+/// # Errors
+/// When it ends before that, or does not come up in time.
+pub async fn ready(part: &mut Process, url: &str) -> Result<()> {
+    part.ready(PATIENCE, async || answers(url, 200).await).await
+}
+
 /// Succeeds when `GET url` is answered with `status`.
 ///
 /// # Errors

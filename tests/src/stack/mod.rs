@@ -138,16 +138,16 @@ impl Stack {
         let authsvc = launch::authsvc(&config, &folder.join("authsvc.log"));
         let mut authsvc = authsvc.context("authsvc")?;
         let ready = format!("http://{}/ready", text(&setup.config, "/service/internal"));
-        authsvc.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await?;
+        launch::ready(&mut authsvc, &ready).await?;
 
         let mut envoy = launch::envoy(&bootstrap, setup.workers, &folder.join("envoy.log"))?;
         let admin = format!("http://{}/ready", text(&setup.config, "/envoy/admin"));
-        envoy.ready(launch::PATIENCE, async || launch::answers(&admin, 200).await).await?;
+        launch::ready(&mut envoy, &admin).await?;
         let metadata = format!(
             "{}/.well-known/oauth-authorization-server",
             text(&setup.config, "/public_url")
         );
-        envoy.ready(launch::PATIENCE, async || launch::answers(&metadata, 200).await).await?;
+        launch::ready(&mut envoy, &metadata).await?;
         Ok((authsvc, envoy))
     }
 
@@ -205,7 +205,7 @@ impl Stack {
         self.authsvc =
             launch::authsvc(&folder.join("attache.yaml"), &folder.join("authsvc-2.log"))?;
         let ready = format!("{}/ready", self.internal_url());
-        self.authsvc.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await
+        launch::ready(&mut self.authsvc, &ready).await
     }
 
     /// Starts Envoy anew, after a test has ended it or not; it need not reach authsvc.
@@ -219,7 +219,7 @@ impl Stack {
         let (bootstrap, log) = (self.folder.join("envoy.yaml"), self.folder.join("envoy-2.log"));
         self.envoy = launch::envoy(&bootstrap, self.workers, &log)?;
         let ready = format!("{}/ready", self.admin_url());
-        self.envoy.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await
+        launch::ready(&mut self.envoy, &ready).await
     }
 
     /// A number in Envoy's statistics.

@@ -129,7 +129,7 @@ impl Replica {
     /// When it does not come up.
     pub async fn ready(&mut self) -> Result<()> {
         let url = format!("http://{}/ready", self.internal);
-        self.process.ready(launch::PATIENCE, async || launch::answers(&url, 200).await).await
+        launch::ready(&mut self.process, &url).await
     }
 
     /// Asks its internal listener for the events after a cursor.

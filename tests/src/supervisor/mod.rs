@@ -93,13 +93,13 @@ async fn live(files: &mut Files, parts: &mut Vec<Process>) -> Result<()> {
     if let Some(address) = rendered.demo {
         let mut demo = launch::demo_server(address, &files.log("demo"))?;
         let seen = format!("http://{address}/seen");
-        demo.ready(launch::PATIENCE, async || launch::answers(&seen, 200).await).await?;
+        launch::ready(&mut demo, &seen).await?;
         parts.push(demo);
         done(begun, "demo server", &format!("ready on {address}"));
     }
     let mut authsvc = launch::authsvc(&files.config, &files.log("authsvc"))?;
     let ready = format!("http://{}/ready", rendered.internal);
-    authsvc.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await?;
+    launch::ready(&mut authsvc, &ready).await?;
     parts.push(authsvc);
     done(begun, "authsvc", &format!("ready on {}", rendered.service));
 

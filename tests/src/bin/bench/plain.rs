@@ -38,6 +38,6 @@ pub async fn start(stack: &Stack) -> Result<Plain> {
 
     let mut process = launch::envoy(&path, 1, &stack.folder().join("plain.log"))?;
     let ready = format!("http://{admin}/ready");
-    process.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await?;
+    launch::ready(&mut process, &ready).await?;
     Ok(Plain { address, process })
 }

@@ -50,7 +50,7 @@ impl Hop {
         fs::write(&config, serde_json::to_vec_pretty(&bootstrap)?)?;
         let mut envoy = launch::envoy(&config, 1, &folder.join("hop.log"))?;
         let ready = format!("http://{admin}/ready");
-        envoy.ready(launch::PATIENCE, async || launch::answers(&ready, 200).await).await?;
+        launch::ready(&mut envoy, &ready).await?;
         Ok(Self { listen, _envoy: envoy })
     }
 
