@@ -53,10 +53,7 @@ impl Supervisor {
     }
 
     async fn ends(&mut self) -> Result<()> {
-        while self.process.check().is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        self.process.ended(PATIENCE).await.map(drop)
     }
 }
 

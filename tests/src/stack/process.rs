@@ -105,6 +105,14 @@ impl Process {
     /// When it had to be killed.
     pub async fn stop(&mut self, patience: Duration) -> Result<ExitStatus> {
         self.signal(libc::SIGTERM);
+        self.ended(patience).await
+    }
+
+    /// Waits for its end, and kills it when `patience` is over.
+    ///
+    /// # Errors
+    /// When it had to be killed.
+    pub async fn ended(&mut self, patience: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
