@@ -239,15 +239,22 @@ impl Stack {
     /// # Errors
     /// When it does not answer.
     pub async fn events(&self) -> Result<Vec<Value>> {
-        Ok(self.events_after(0, 100).await?.0)
+        Ok(self.events_after(0, 100, 0).await?.0)
     }
 
-    /// At most `limit` events behind a cursor, oldest first, and the cursor of the last.
+    /// At most `limit` events behind a cursor, oldest first, and the cursor of the last; where there are none yet,
+    /// it waits for the next, so many seconds.
     ///
     /// # Errors
     /// When authsvc does not answer.
-    pub async fn events_after(&self, cursor: i64, limit: u32) -> Result<(Vec<Value>, i64)> {
-        let url = format!("{}/internal/events?after={cursor}&limit={limit}", self.internal_url());
+    pub async fn events_after(
+        &self,
+        cursor: i64,
+        limit: u32,
+        wait: u8,
+    ) -> Result<(Vec<Value>, i64)> {
+        let query = format!("after={cursor}&limit={limit}&wait={wait}");
+        let url = format!("{}/internal/events?{query}", self.internal_url());
         let answer = http::client().get(url).bearer_auth(SERVICE_SECRET).send().await?;
         ensure!(answer.status().is_success(), "GET /internal/events: {}", answer.status());
         let listed: Value = answer.json().await?;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use attache_tests::{
     load::{self, Measured, process},
     oauth,
-    stack::{Setup, Stack},
+    stack::Setup,
 };
 
 mod cases;
@@ -79,10 +79,6 @@ async fn main() -> Result<()> {
         process::resident(with.pid)? >> 20,
         artefact()? >> 10
     )?;
-    end(stack).await
-}
-
-async fn end(stack: Stack) -> Result<()> {
     stack.stop().await
 }
 

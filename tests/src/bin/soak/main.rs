@@ -4,11 +4,7 @@
 use std::{env, io::Write as _, sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use attache_tests::{
-    oauth,
-    stack::{Setup, Stack},
-    upstream::Upstream,
-};
+use attache_tests::{oauth, stack::Setup, upstream::Upstream};
 
 mod clients;
 mod plan;
@@ -63,7 +59,7 @@ async fn main() -> Result<()> {
     }
     let panics = stack.statistic("wasmcustom.attache_panics").await?;
     ensure!(panics == 0, "the filter panicked {panics} times; see {}", stack.folder().display());
-    end(stack).await
+    stack.stop().await
 }
 
 /// Counters before the load.
@@ -80,10 +76,6 @@ const READINGS: [(&str, Read); 3] = [
     ("allocated by Envoy", |memory| memory.allocated),
     ("memory of the VMs", |memory| memory.vms),
 ];
-
-async fn end(stack: Stack) -> Result<()> {
-    stack.stop().await
-}
 
 fn seconds() -> Result<u64> {
     let Ok(text) = env::var("SOAK_SECONDS") else {

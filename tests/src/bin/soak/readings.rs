@@ -57,17 +57,19 @@ impl Memory {
 impl Events {
     /// Reads on to the last.
     pub async fn read(&mut self, stack: &Stack) -> Result<()> {
-        loop {
-            let (events, next) = stack.events_after(self.cursor, PAGE).await?;
-            if events.is_empty() {
-                return Ok(());
-            }
-            for event in events {
-                let outcome = event["outcome"].as_str().unwrap_or("none");
-                *self.outcomes.entry(outcome.to_owned()).or_default() += 1;
-            }
-            self.cursor = next;
+        while self.page(stack, 0).await? {}
+        Ok(())
+    }
+
+    /// Reads one page, for which it waits so many seconds; whether there is anything on it.
+    async fn page(&mut self, stack: &Stack, wait: u8) -> Result<bool> {
+        let (events, next) = stack.events_after(self.cursor, PAGE, wait).await?;
+        for event in &events {
+            let outcome = event["outcome"].as_str().unwrap_or("none");
+            *self.outcomes.entry(outcome.to_owned()).or_default() += 1;
         }
+        self.cursor = next;
+        Ok(!events.is_empty())
     }
 
     /// How many there are.
@@ -112,8 +114,8 @@ pub async fn at_rest(stack: &Stack) -> Result<()> {
 /// Waits until every event has come.
 pub async fn complete(stack: &Stack, events: &mut Events, wanted: u64) -> Result<()> {
     let end = Instant::now() + PATIENCE;
+    events.read(stack).await?;
     loop {
-        events.read(stack).await?;
         let count = events.count();
         if count == wanted {
             return Ok(());
@@ -122,7 +124,7 @@ pub async fn complete(stack: &Stack, events: &mut Events, wanted: u64) -> Result
             count < wanted && Instant::now() < end,
             "events do not add up: {count} are stored, {wanted} should be"
         );
-        time::sleep(Duration::from_millis(200)).await;
+        events.page(stack, 1).await?;
     }
 }
 
