@@ -5,13 +5,11 @@ use attache_tests::{
     mcp::Mcp,
     oauth::{self, OAuth},
     person::Person,
-    stack::{EMAIL, Setup},
+    stack::{EMAIL, Setup, WEBHOOK_SECRET},
     upstream::{Answer, Upstream, mcp},
 };
 use serde_json::json;
 use standardwebhooks::Webhook;
-
-const WEBHOOK_SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiB0aGUgd2ViaG9vayBvZiB0aGUgdGVzdHM=";
 
 #[tokio::test]
 async fn a_client_that_knows_only_the_url_gets_in_and_its_call_becomes_an_event_that_says_why()

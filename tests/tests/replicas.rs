@@ -10,15 +10,13 @@ use attache_tests::{
     oauth::{self, OAuth, REDIRECT_URI, VERIFIER},
     person::Person,
     stack::{
-        SERVICE_SECRET, Setup, Stack, eventually, fresh_folder,
+        SERVICE_SECRET, Setup, Stack, WEBHOOK_SECRET, eventually, fresh_folder,
         postgres::{self, Postgres},
         replicas::{Balancer, Replica},
     },
     upstream::{Answer, Upstream, mcp},
 };
 use serde_json::{Value, json};
-
-const WEBHOOK_SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiB0aGUgd2ViaG9vayBvZiB0aGUgdGVzdHM=";
 
 /// Envoy, and three authsvc that it reaches in turn: one is the stack's own.
 struct Three {

@@ -37,6 +37,9 @@ const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$WkUAwWl78GorH5gCe8nZ
 /// Secret between the filter and authsvc.
 pub const SERVICE_SECRET: &str = "a-secret-of-the-tests-that-is-long-enough";
 
+/// Secret of a webhook.
+pub const WEBHOOK_SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiB0aGUgd2ViaG9vayBvZiB0aGUgdGVzdHM=";
+
 /// What a stack is started from: `attache.yaml` as a value, all of it open to a test.
 #[derive(Clone, Debug)]
 pub struct Setup {
