@@ -8,6 +8,7 @@
 //! - [`sse`]: event streams, in any split
 //! - [`bearer`]: credentials and challenges
 //! - [`claims`], [`metadata`]: access tokens and the documents that lead to them
+//! - [`jwk`]: keys with which signatures are checked
 //! - [`event`]: what is recorded of a message
 //! - [`plugin`]: the filter's configuration, as authsvc renders it
 //! - [`secret`]: values that no log shows
@@ -19,6 +20,7 @@ pub mod claims;
 pub mod event;
 pub mod json;
 pub mod jsonrpc;
+pub mod jwk;
 pub mod mcp;
 pub mod metadata;
 pub mod plugin;
@@ -26,3 +28,13 @@ pub mod secret;
 pub mod sse;
 
 mod word;
+
+/// Tests draw no randomness either; the signature crates want the symbol.
+#[cfg(all(test, target_arch = "wasm32"))]
+mod random {
+    const fn none(_: &mut [u8]) -> Result<(), getrandom::Error> {
+        Err(getrandom::Error::UNSUPPORTED)
+    }
+
+    getrandom::register_custom_getrandom!(none);
+}

@@ -12,7 +12,17 @@ use attache_tests::stack::parts;
 const PURE: [(&str, &[&str]); 2] = [
     (
         "protocol",
-        &["base64", "insta", "proptest", "serde", "serde_json", "thiserror", "wasm-bindgen-test"],
+        &[
+            "base64",
+            "getrandom",
+            "insta",
+            "jwt-compact",
+            "proptest",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "wasm-bindgen-test",
+        ],
     ),
     (
         "gateway",

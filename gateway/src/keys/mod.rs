@@ -8,13 +8,13 @@
 //!                        └─────────────────────────────────────────────-┘
 //! ```
 
-pub mod jwk;
 pub mod shared;
 
-use attache_protocol::plugin;
+use attache_protocol::{
+    jwk::{KeySet, Rejected},
+    plugin,
+};
 use thiserror::Error;
-
-use self::jwk::{KeySet, Rejected};
 
 /// Waiting time after the first failure, milliseconds; it doubles with each further one.
 const FIRST_BACKOFF_MS: u64 = 500;

@@ -1,13 +1,11 @@
 //! Freshness, backoff, and what a key set may contain.
 
+use attache_protocol::jwk::{Found, KeySet, Rejected};
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{
-    Adopted, Hope, Keys, backoff,
-    jwk::{Found, KeySet, Rejected},
-};
+use super::{Adopted, Hope, Keys, backoff};
 use crate::testing::{NOW_MS, configuration, gateway, jwk, jwks};
 use crate::vectors;
 

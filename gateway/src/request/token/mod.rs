@@ -8,6 +8,7 @@ use std::rc::Rc;
 use attache_protocol::{
     bearer::{self, Authorization},
     claims::{ACCESS_TOKEN_TYPE, Claims},
+    jwk::{Found, Key, Unverified},
     plugin::{Authentication, CallerToken, Jwks},
 };
 use jwt_compact::UntrustedToken;
@@ -15,10 +16,7 @@ use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use crate::{
     config::Endpoint,
-    keys::{
-        Adopted, Hope, JwksError, Keys,
-        jwk::{Found, Key, Unverified},
-    },
+    keys::{Adopted, Hope, JwksError, Keys},
     refusal::{Refusal, TokenFlaw},
     request::headers::{Field, Headers},
 };
@@ -249,7 +247,7 @@ fn check_content(
     issuer: &str,
     now_ms: u64,
 ) -> Result<Identity, TokenFlaw> {
-    let claims = key.verify(token).map_err(|unverified| match unverified {
+    let claims = key.verify::<Claims, _>(token).map_err(|unverified| match unverified {
         Unverified::Algorithm => TokenFlaw::Algorithm,
         Unverified::Signature => TokenFlaw::Signature,
         Unverified::Claims => TokenFlaw::Claims,

@@ -1,15 +1,15 @@
 //! A key set (RFC 7517), and signatures checked with it.
 //!
 //! The key says which algorithm it is for, by `kty`, `crv` and `alg`; a token can only agree. Symmetric and private
-//! keys are never used: whoever can read the set could sign with them.
+//! keys are never used: whoever can read the set could sign with them. The only file that knows how; what a token
+//! must say besides is for whoever asks.
 
-use attache_protocol::claims::Claims;
 use jwt_compact::{
     Algorithm, AlgorithmExt, UntrustedToken, ValidationError,
     alg::{Ed25519, Es256, Rsa, RsaPublicKey, StrongAlg, StrongKey},
     jwk::JsonWebKey,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -68,7 +68,7 @@ pub enum Unverified {
     Algorithm,
     /// The signature is not of this key over these bytes.
     Signature,
-    /// The claims are not those of an access token.
+    /// The claims are not those that were expected.
     Claims,
 }
 
@@ -136,20 +136,20 @@ impl Key {
     ///
     /// # Errors
     /// When the algorithm is not the key's, the signature is wrong, or the claims cannot be read.
-    pub fn verify<H: Clone>(
+    pub fn verify<C: DeserializeOwned, H: Clone>(
         &self,
         token: &UntrustedToken<'_, H>,
-    ) -> Result<jwt_compact::Claims<Claims>, Unverified> {
+    ) -> Result<jwt_compact::Claims<C>, Unverified> {
         let verified = match &self.verifier {
             Verifier::Ed25519(key) if token.algorithm() == "Ed25519" => {
-                Ed25519::with_specific_name().validator::<Claims>(key).validate(token)
+                Ed25519::with_specific_name().validator::<C>(key).validate(token)
             }
-            Verifier::Ed25519(key) => Ed25519.validator::<Claims>(key).validate(token),
-            Verifier::P256(key) => Es256.validator::<Claims>(key).validate(token),
+            Verifier::Ed25519(key) => Ed25519.validator::<C>(key).validate(token),
+            Verifier::P256(key) => Es256.validator::<C>(key).validate(token),
             Verifier::Rsa(key, only) => {
                 let asked = token.algorithm().parse::<Rsa>().ok();
                 let algorithm = only.or(asked).ok_or(Unverified::Algorithm)?;
-                StrongAlg(algorithm).validator::<Claims>(key).validate(token)
+                StrongAlg(algorithm).validator::<C>(key).validate(token)
             }
         };
         match verified {
