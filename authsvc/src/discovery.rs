@@ -17,14 +17,20 @@ use crate::{
     config::{Config, Server, Signing},
     refusal::{NotFound, Refusal},
     state::App,
+    token::machine,
 };
 
 /// Where RFC 9728 section 3.1 puts the metadata of a resource; its path follows.
 pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 /// How long the key set, and any other document, may be kept: stale copies make a change hard to understand. Seconds.
 pub const JWKS_MAX_AGE: i64 = 300;
-/// How clients authenticate wherever they do.
-const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+/// How clients authenticate wherever they do; the last with one of the algorithms below.
+const AUTH_METHODS: &[&str] =
+    &["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+/// Of assertions.
+const ALGORITHMS: &[&str] = &["EdDSA", "ES256", "RS256", "PS256"];
+/// The last for programs only.
+const GRANTS: &[&str] = &["authorization_code", "refresh_token", "client_credentials"];
 
 /// RFC 8414 and OpenID Connect Discovery in one: clients ask for either.
 #[derive(Debug, Serialize)]
@@ -94,6 +100,16 @@ fn protected(config: &Config) -> impl Iterator<Item = &Server> {
 fn metadata(config: &Config) -> Metadata {
     let url = |path: &str| config.public_url.url(path);
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    // What only programs of the configuration can use is said where there are any: there are clients that take
+    // the first thing they see.
+    let all_but_last =
+        |all: &'static [&'static str]| all.split_last().map_or(all, |(_, rest)| rest);
+    let grants = if machine::is_offered(config) { GRANTS } else { all_but_last(GRANTS) };
+    let (methods, algorithms) = if machine::signs(config) {
+        (AUTH_METHODS, ALGORITHMS)
+    } else {
+        (all_but_last(AUTH_METHODS), [].as_slice())
+    };
     Metadata {
         server: AuthorizationServer {
             issuer: config.public_url.as_str().to_owned(),
@@ -104,9 +120,11 @@ fn metadata(config: &Config) -> Metadata {
             jwks_uri: url("/oauth/jwks.json"),
             response_types_supported: texts(&["code"]),
             response_modes_supported: texts(&["query"]),
-            grant_types_supported: texts(&["authorization_code", "refresh_token"]),
-            token_endpoint_auth_methods_supported: texts(&AUTH_METHODS),
-            revocation_endpoint_auth_methods_supported: texts(&AUTH_METHODS),
+            grant_types_supported: texts(grants),
+            token_endpoint_auth_methods_supported: texts(methods),
+            revocation_endpoint_auth_methods_supported: texts(methods),
+            token_endpoint_auth_signing_alg_values_supported: texts(algorithms),
+            revocation_endpoint_auth_signing_alg_values_supported: texts(algorithms),
             code_challenge_methods_supported: texts(&["S256"]),
             scopes_supported: scopes(config),
             authorization_response_iss_parameter_supported: true,

@@ -2,7 +2,7 @@
 //! shared secret opens it. A signature says that a token was good when it was issued; this says whether its grant
 //! still stands.
 
-use attache_protocol::claims::Audience;
+use attache_protocol::claims::{Audience, Claims};
 use axum::{
     Json,
     body::Bytes,
@@ -14,12 +14,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    config::Authorization,
+    config::{Authorization, Config},
     keys::Verified,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{self, grants::Presented},
-    token::{self, MAX_TOKEN, refresh::Worth},
+    token::{self, MAX_TOKEN, machine, refresh::Worth},
     users,
 };
 
@@ -103,10 +103,10 @@ async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
     };
     let alive = app.clock.now_unix() < validity.expires_at
         && claims.iss == app.config.public_url.as_str()
-        && users::by_sub(&app.config, &claims.sub).is_some();
+        && is_known(&app.config, &claims);
     let stands = match &claims.grant_id {
         Some(id) => app.store.grant(id).await?.is_some_and(|grant| grant.ended_at.is_none()),
-        // Issued before tokens named their grant.
+        // A program's, or issued before tokens named their grant.
         None => true,
     };
     Ok((alive && stands).then_some(Active {
@@ -122,4 +122,12 @@ async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
         iss: claims.iss,
         jti: claims.jti,
     }))
+}
+
+/// Whether whom a token is for is still there.
+fn is_known(config: &Config, claims: &Claims) -> bool {
+    if claims.client_id.as_ref() == Some(&claims.sub) {
+        return machine::is_known(config, &claims.sub);
+    }
+    users::by_sub(config, &claims.sub).is_some()
 }

@@ -47,6 +47,9 @@ pub enum Refusal {
     /// The code or refresh token is dead, or not this client's.
     #[error("{0}")]
     InvalidGrant(&'static str),
+    /// The grant is not for this client.
+    #[error("{0}")]
+    UnauthorizedClient(&'static str),
     /// Another grant than we know.
     #[error("grant_type must be authorization_code or refresh_token")]
     UnsupportedGrantType,
@@ -112,6 +115,7 @@ impl Refusal {
             Self::InvalidClient(..) => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::NoToken | Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            Self::UnauthorizedClient(_) => (StatusCode::BAD_REQUEST, "unauthorized_client"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::UnsupportedTokenType => (StatusCode::BAD_REQUEST, "unsupported_token_type"),
             Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),

@@ -1,4 +1,4 @@
-//! Forgets what is over: once an hour codes and grants a day after their end and clients that nobody uses, once a
+//! Forgets what is over: once an hour codes, grants and assertions a day after their end and clients that nobody uses, once a
 //! minute events beyond what is kept of them.
 
 use std::time::Duration;
@@ -54,5 +54,6 @@ pub async fn once(app: &App) -> Result<u64, store::Error> {
     let grants = app.store.forget_grants(now.saturating_sub(DAY)).await?;
     let unused_since = now.saturating_sub(DAY);
     let clients = app.store.forget_clients(unused_since, now.saturating_sub(IDLE), now).await?;
-    Ok(grants + clients)
+    let assertions = app.store.forget_assertions(now.saturating_sub(DAY)).await?;
+    Ok(grants + clients + assertions)
 }

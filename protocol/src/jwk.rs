@@ -9,7 +9,10 @@ use jwt_compact::{
     alg::{Ed25519, Es256, Rsa, RsaPublicKey, StrongAlg, StrongKey},
     jwk::JsonWebKey,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -70,6 +73,19 @@ pub enum Unverified {
     Signature,
     /// The claims are not those that were expected.
     Claims,
+}
+
+/// Header parameters that `jwt-compact` leaves to its users.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Extensions {
+    /// There are parameters that whoever reads the token must understand (RFC 7515 section 4.1.11).
+    #[serde(default, rename = "crit", deserialize_with = "present")]
+    pub critical: bool,
+}
+
+/// Whether a member is there, whatever it says.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|IgnoredAny| true)
 }
 
 #[derive(Deserialize)]

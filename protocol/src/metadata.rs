@@ -38,12 +38,18 @@ pub struct AuthorizationServer {
     pub response_types_supported: Vec<String>,
     /// `["query"]`.
     pub response_modes_supported: Vec<String>,
-    /// `["authorization_code", "refresh_token"]`.
+    /// `["authorization_code", "refresh_token"]`, and `client_credentials` where there are programs.
     pub grant_types_supported: Vec<String>,
     /// `none` first: most MCP clients are public.
     pub token_endpoint_auth_methods_supported: Vec<String>,
     /// The same methods.
     pub revocation_endpoint_auth_methods_supported: Vec<String>,
+    /// Of assertions, where `private_key_jwt` is among the methods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// The same algorithms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// `["S256"]`: clients refuse a server that does not list it.
     pub code_challenge_methods_supported: Vec<String>,
     /// Only scopes that any client may get.

@@ -34,6 +34,18 @@ pub(super) struct Embedded {
     pub(super) signing: Option<String>,
     pub(super) key_rotation: Option<String>,
     pub(super) key_encryption_secret: Option<Secret>,
+    pub(super) machine_clients: Option<Vec<Option<MachineClient>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MachineClient {
+    pub(super) id: Option<String>,
+    pub(super) secret: Option<Secret>,
+    pub(super) jwks: Option<String>,
+    pub(super) servers: Option<Vec<Option<String>>>,
+    pub(super) scopes: Option<Vec<Option<String>>>,
+    pub(super) groups: Option<Vec<Option<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

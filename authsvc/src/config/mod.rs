@@ -14,10 +14,11 @@ use std::{
     fmt, fs, io,
     net::SocketAddr,
     path::{self, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use attache_protocol::{plugin, secret::Secret};
+use attache_protocol::{jwk::KeySet, plugin, secret::Secret};
 use url::Url;
 
 pub use self::{
@@ -173,6 +174,32 @@ pub struct Embedded {
     pub key_rotation: Duration,
     /// Encrypts private keys in the database; without it `service.secret` does.
     pub key_encryption_secret: Option<Secret>,
+    /// Programs that get tokens for themselves.
+    pub machine_clients: Vec<MachineClient>,
+}
+
+/// A program that acts for itself, not for a user: it gets tokens by client credentials (RFC 6749 section 4.4).
+#[derive(Clone, Debug)]
+pub struct MachineClient {
+    /// `client_id`, and the subject of its tokens.
+    pub id: String,
+    /// How it shows who it is.
+    pub proof: Proof,
+    /// Names of the servers that it may call.
+    pub servers: Vec<String>,
+    /// Most that it gets; empty: every scope of its servers.
+    pub scopes: Vec<String>,
+    /// `groups` of its tokens.
+    pub groups: Vec<String>,
+}
+
+/// How a program shows who it is.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// `client_secret_basic` or `client_secret_post`.
+    Secret(Secret),
+    /// `private_key_jwt`, with one of these keys (RFC 7523 section 2.2).
+    Keys(Arc<KeySet>),
 }
 
 /// Signature algorithm of access tokens.

@@ -227,6 +227,24 @@ analytics: off
 }
 
 /// What is said of these files, one mistake each.
+const SECRET: &str = "secret: 0123456789abcdef0123456789abcdef";
+
+/// [`LEAST`] with a program that has `rest`.
+fn program(rest: &str) -> String {
+    let line = format!("    machine_clients: [{{id: report, servers: [everything], {rest}}}]");
+    with("    users:", &format!("{line}\n    users:"))
+}
+
+#[test]
+fn a_program_has_a_secret_or_keys() {
+    let keys = r#"jwks: '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
+    for rest in [keys, SECRET, &format!("{SECRET}, scopes: [mcp], groups: [robots]")] {
+        let Loaded { config, .. } = parse(&program(rest)).unwrap();
+        let Authorization::Embedded(embedded) = &config.authorization;
+        assert_eq!(embedded.machine_clients[0].servers, ["everything"], "{rest}");
+    }
+}
+
 fn said_of(files: &[String]) -> String {
     let mut said = String::new();
     for file in files {
@@ -260,6 +278,16 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with("    users:", "    signing: HS256\n    users:"),
         with("    users:", "    key_rotation: 5m\n    users:"),
         with("    users:", "    key_encryption_secret: hunter2\n    users:"),
+        program("secret: hunter2"),
+        program(&format!("{SECRET}, jwks: '{{}}'")),
+        program("jwks: 'hunter2'"),
+        program(r#"jwks: '{"keys": [{"kty": "oct", "k": "hunter2"}]}'"#),
+        program("groups: [staff]"),
+        program(SECRET).replace("servers: [everything]", "servers: [weather]"),
+        program(SECRET).replace("servers: [everything]", "servers: []"),
+        program(&format!("{SECRET}, scopes: [write]")),
+        program(SECRET).replace("id: report", "id: nightly report"),
+        program(&format!("{SECRET}}}, {{id: report, servers: [everything], {SECRET}")),
         with("", "envoy: {max_body: 4MB}"),
         with("", "envoy: {max_body: 1GiB}"),
         with("", "envoy: {max_heap: 64MiB}"),

@@ -5,6 +5,7 @@
 //! must not overlap with its like takes a [`Turn`]. The statements use `$1` and what both have in common; what
 //! differs is in `dialect.rs`. Integers are `i64`, of any database.
 
+pub mod assertions;
 mod backup;
 pub mod clients;
 pub mod codes;

@@ -153,6 +153,7 @@ pub(crate) fn config() -> Config {
             signing: Signing::EdDsa,
             key_rotation: Duration::from_secs(90 * 24 * 3600),
             key_encryption_secret: None,
+            machine_clients: Vec::new(),
         }),
         database: Database::Sqlite(PathBuf::new()),
         service: Service {

@@ -1,13 +1,18 @@
-//! Who asks for a token: a public client says its id, a confidential one proves it.
+//! Who asks for a token: a public client says its id, a confidential one proves it, by a secret or by an assertion
+//! that it signed.
 
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq as _;
 
-use super::{MAX_SECRET, MAX_VALUE};
+use super::{
+    MAX_SECRET, MAX_TOKEN, MAX_VALUE,
+    assertion::{self, Expected},
+};
 use crate::{
     authorization::parameters::Parameters,
+    config::{Authorization, MachineClient, Proof},
     refusal::{Refusal, ShownBy},
     state::App,
     store::{self, clients::Client},
@@ -15,77 +20,154 @@ use crate::{
 
 /// A client that has shown who it is, as far as it can.
 #[derive(Debug)]
-pub struct Caller(Client);
+pub enum Caller<'a> {
+    /// It registered, and acts for users.
+    Registered(Client),
+    /// It is in the configuration, and acts for itself.
+    Machine(&'a MachineClient),
+}
 
-impl Caller {
+impl Caller<'_> {
     /// `client_id`.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0.id
+        match self {
+            Self::Registered(client) => &client.id,
+            Self::Machine(client) => &client.id,
+        }
     }
 }
 
 /// What was sent; never more than one way at a time (RFC 6749 section 2.3).
 struct Credentials {
     id: String,
-    secret: Option<String>,
-    shown_by: ShownBy,
+    shown: Shown,
+    by: ShownBy,
+}
+
+enum Shown {
+    Nothing,
+    Secret(String),
+    Assertion(String),
 }
 
 /// Finds out who asks. A confidential client may send its secret in the header or in the form, whichever of them
 /// it registered.
 ///
 /// # Errors
-/// `invalid_client` for an unknown client or a wrong secret, `invalid_request` for two ways at once.
-pub async fn authenticate(
-    app: &App,
+/// `invalid_client` for an unknown client or a wrong proof, `invalid_request` for two ways at once.
+pub async fn authenticate<'a>(
+    app: &'a App,
     headers: &HeaderMap,
     form: &Parameters,
-) -> Result<Caller, Refusal> {
-    let Credentials { id, secret, shown_by } = credentials(headers, form)?;
-    let Some(client) = app.store.client(&id).await? else {
-        return Err(Refusal::InvalidClient("client_id is not registered here", shown_by));
-    };
-    match (&client.secret, secret) {
-        (None, None) => Ok(Caller(client)),
-        (Some(kept), Some(sent)) if bool::from(kept.ct_eq(&store::digest(&sent))) => {
-            Ok(Caller(client))
-        }
-        (Some(_), Some(_)) => Err(Refusal::InvalidClient("client_secret is wrong", shown_by)),
-        (Some(_), None) => Err(Refusal::InvalidClient("client_secret is missing", shown_by)),
-        (None, Some(_)) => {
-            Err(Refusal::InvalidClient("this client is public and has no client_secret", shown_by))
-        }
+) -> Result<Caller<'a>, Refusal> {
+    let Credentials { id, shown, by } = credentials(headers, form)?;
+    let Authorization::Embedded(embedded) = &app.config.authorization;
+    if let Some(machine) = embedded.machine_clients.iter().find(|client| client.id == id) {
+        prove(app, machine, &shown, by).await?;
+        return Ok(Caller::Machine(machine));
     }
+    let Some(client) = app.store.client(&id).await? else {
+        return Err(Refusal::InvalidClient("client_id is not registered here", by));
+    };
+    let wrong = match (&client.secret, &shown) {
+        (None, Shown::Nothing) => return Ok(Caller::Registered(client)),
+        (Some(kept), Shown::Secret(sent)) if same(kept, sent) => {
+            return Ok(Caller::Registered(client));
+        }
+        (Some(_), Shown::Secret(_)) => "client_secret is wrong",
+        (Some(_), Shown::Nothing) => "client_secret is missing",
+        (None, Shown::Secret(_)) => "this client is public and has no client_secret",
+        (_, Shown::Assertion(_)) => {
+            "this client did not register keys, so it cannot use private_key_jwt"
+        }
+    };
+    Err(Refusal::InvalidClient(wrong, by))
+}
+
+/// A program of the configuration shows who it is, in the way that stands there.
+async fn prove(
+    app: &App,
+    client: &MachineClient,
+    shown: &Shown,
+    by: ShownBy,
+) -> Result<(), Refusal> {
+    let wrong = match (&client.proof, shown) {
+        (Proof::Secret(kept), Shown::Secret(sent)) if same(&store::digest(kept.reveal()), sent) => {
+            return Ok(());
+        }
+        (Proof::Keys(keys), Shown::Assertion(text)) => {
+            let issuer = app.config.public_url.as_str();
+            // Not each endpoint for itself: many libraries take the token endpoint wherever they authenticate.
+            let token_endpoint = app.config.public_url.url("/oauth/token");
+            let audiences = [issuer, token_endpoint.as_str()];
+            let now = app.clock.now_unix();
+            let expected = Expected { client_id: &client.id, audiences: &audiences, now };
+            match assertion::verify(text, keys, expected) {
+                Ok(one) if app.store.use_assertion(&one.digest, one.expires_at).await? => {
+                    return Ok(());
+                }
+                Ok(_) => "client_assertion was used before",
+                Err(reason) => reason,
+            }
+        }
+        (Proof::Secret(_), Shown::Secret(_)) => "client_secret is wrong",
+        (Proof::Secret(_), _) => "this client authenticates by client_secret",
+        (Proof::Keys(_), _) => "this client authenticates by private_key_jwt",
+    };
+    Err(Refusal::InvalidClient(wrong, by))
+}
+
+fn same(kept: &[u8], sent: &str) -> bool {
+    bool::from(kept.ct_eq(&store::digest(sent)))
 }
 
 fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, Refusal> {
     let id = form.text("client_id", MAX_VALUE)?;
-    let secret = form.text("client_secret", MAX_SECRET)?;
-    if form.text("client_assertion", usize::MAX)?.is_some() {
-        let text = "client_assertion is not supported";
-        return Err(Refusal::InvalidClient(text, ShownBy::Form));
-    }
+    let secret = form.text("client_secret", MAX_SECRET)?.map(str::to_owned);
+    let assertion = asserted(form)?;
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(line) = lines.next() else {
-        let id = id.ok_or_else(|| Refusal::invalid_request("client_id is missing"))?;
-        let secret = secret.map(str::to_owned);
-        return Ok(Credentials { id: id.to_owned(), secret, shown_by: ShownBy::Form });
-    };
-    if secret.is_some() || lines.next().is_some() {
+    let line = lines.next();
+    let ways = usize::from(secret.is_some()) + usize::from(assertion.is_some());
+    if ways + usize::from(line.is_some()) + lines.count() > 1 {
         let text = "a client authenticates in one way at a time";
         return Err(Refusal::invalid_request(text));
     }
-    let basic = line.to_str().ok().and_then(basic);
-    let Some((basic_id, basic_secret)) = basic else {
-        let text = "the Authorization header is not HTTP Basic";
-        return Err(Refusal::InvalidClient(text, ShownBy::Header));
+    let by = ShownBy::Form;
+    if let Some(assertion) = assertion {
+        let claimed = assertion::client_id(&assertion);
+        let text = "client_assertion is not a JWT with a sub";
+        let claimed = claimed.ok_or(Refusal::InvalidClient(text, by))?;
+        if id.is_some_and(|id| id != claimed) {
+            return Err(Refusal::invalid_request("client_id differs from sub of client_assertion"));
+        }
+        return Ok(Credentials { id: claimed, shown: Shown::Assertion(assertion), by });
+    }
+    let Some(line) = line else {
+        let id = id.ok_or_else(|| Refusal::invalid_request("client_id is missing"))?;
+        let shown = secret.map_or(Shown::Nothing, Shown::Secret);
+        return Ok(Credentials { id: id.to_owned(), shown, by });
+    };
+    let by = ShownBy::Header;
+    let Some((basic_id, basic_secret)) = line.to_str().ok().and_then(basic) else {
+        return Err(Refusal::InvalidClient("the Authorization header is not HTTP Basic", by));
     };
     if id.is_some_and(|id| id != basic_id) {
         return Err(Refusal::invalid_request("client_id differs between header and body"));
     }
-    let secret = Some(basic_secret).filter(|secret| !secret.is_empty());
-    Ok(Credentials { id: basic_id, secret, shown_by: ShownBy::Header })
+    let shown = if basic_secret.is_empty() { Shown::Nothing } else { Shown::Secret(basic_secret) };
+    Ok(Credentials { id: basic_id, shown, by })
+}
+
+/// The assertion of a form, and that it is of the one kind that there is.
+fn asserted(form: &Parameters) -> Result<Option<String>, Refusal> {
+    let kind = form.text("client_assertion_type", MAX_VALUE)?;
+    let Some(assertion) = form.text("client_assertion", MAX_TOKEN)? else { return Ok(None) };
+    if kind != Some(assertion::TYPE) {
+        let text = format!("client_assertion_type must be {}", assertion::TYPE);
+        return Err(Refusal::InvalidRequest(text));
+    }
+    Ok(Some(assertion.to_owned()))
 }
 
 /// Id and secret are form-encoded before they are joined (RFC 6749 section 2.3.1). Not every client does so; our

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 
-use super::{MAX_SECRET, MAX_VALUE, audience, client::Caller, issue, pkce};
+use super::{MAX_SECRET, MAX_VALUE, audience, issue, pkce};
 use crate::{
     authorization::parameters::Parameters,
     config::Authorization,
@@ -58,10 +58,10 @@ pub fn check(code: &Code, claim: &Claim<'_>, now: i64) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The [`Refusal`] that the client gets.
-pub async fn redeem(app: &App, caller: &Caller, form: &Parameters) -> Result<Response, Refusal> {
+pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Response, Refusal> {
     let code = form.required("code", MAX_SECRET)?;
     let claim = Claim {
-        client_id: caller.id(),
+        client_id,
         redirect_uri: form.text("redirect_uri", MAX_VALUE)?,
         verifier: form.text("code_verifier", MAX_SECRET)?,
     };

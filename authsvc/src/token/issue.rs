@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     clock::seconds,
-    config::Authorization,
+    config::{Authorization, MachineClient},
     keys::Validity,
     refusal::{NO_STORE, Refusal},
     state::App,
@@ -42,11 +42,12 @@ struct Answer {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
-    refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     scope: String,
 }
 
-/// Signs an access token and answers with it and the refresh token of its family.
+/// Signs an access token for what a user granted, and answers with it and the refresh token of its family.
 ///
 /// # Errors
 /// When it cannot be signed.
@@ -56,29 +57,63 @@ pub async fn issue(
     portion: Portion,
     family: Family,
 ) -> Result<Response, Refusal> {
+    let claims = Claims {
+        grant_id: Some(family.grant_id),
+        email: Some(granted.email.clone()),
+        groups: granted.groups.clone(),
+        ..claims(app, &granted.sub, &granted.client_id, &portion)
+    };
+    answer(app, &claims, portion.scope, Some(family.refresh)).await
+}
+
+/// Signs an access token for a program that acts for itself, and answers with it alone: it can ask again whenever
+/// it likes (RFC 6749 section 4.4.3).
+///
+/// # Errors
+/// When it cannot be signed.
+pub async fn issue_to_machine(
+    app: &App,
+    client: &MachineClient,
+    portion: Portion,
+) -> Result<Response, Refusal> {
+    let claims =
+        Claims { groups: client.groups.clone(), ..claims(app, &client.id, &client.id, &portion) };
+    answer(app, &claims, portion.scope, None).await
+}
+
+/// What every token of ours says.
+fn claims(app: &App, sub: &str, client_id: &str, portion: &Portion) -> Claims {
+    Claims {
+        iss: app.config.public_url.as_str().to_owned(),
+        sub: sub.to_owned(),
+        aud: Audience::of(portion.resources.clone()),
+        client_id: Some(client_id.to_owned()),
+        scope: Some(portion.scope.clone()),
+        jti: Some(app.random.id()),
+        grant_id: None,
+        email: None,
+        groups: Vec::new(),
+    }
+}
+
+async fn answer(
+    app: &App,
+    claims: &Claims,
+    scope: String,
+    refresh_token: Option<String>,
+) -> Result<Response, Refusal> {
     let Authorization::Embedded(embedded) = &app.config.authorization;
     let now = app.clock.now_unix();
     let life = embedded.access_token_ttl;
     let validity = Validity { issued_at: now, expires_at: after(now, life) };
-    let claims = Claims {
-        iss: app.config.public_url.as_str().to_owned(),
-        sub: granted.sub.clone(),
-        aud: Audience::of(portion.resources),
-        client_id: Some(granted.client_id.clone()),
-        scope: Some(portion.scope.clone()),
-        jti: Some(app.random.id()),
-        grant_id: Some(family.grant_id),
-        email: Some(granted.email.clone()),
-        groups: granted.groups.clone(),
-    };
-    let token = app.keys.ring().await?.sign(&claims, validity)?;
-    tracing::info!(sub = claims.sub, client_id = granted.client_id, "tokens were issued");
+    let token = app.keys.ring().await?.sign(claims, validity)?;
+    tracing::info!(sub = claims.sub, client_id = claims.client_id, "tokens were issued");
     let answer = Answer {
         access_token: token.reveal().clone(),
         token_type: "Bearer",
         expires_in: life.as_secs(),
-        refresh_token: family.refresh,
-        scope: portion.scope,
+        refresh_token,
+        scope,
     };
     Ok((NO_STORE, Json(answer)).into_response())
 }

@@ -1,12 +1,15 @@
-//! `POST /oauth/token`: a code or a refresh token becomes an access token (RFC 6749 sections 4.1.3 and 6).
+//! `POST /oauth/token`: a code, a refresh token, or being a program of the configuration, becomes an access token
+//! (RFC 6749 sections 4.1.3, 6 and 4.4).
 //!
-//! In the order of the flow: the form is read here, [`client`] says who asks, [`code`] or [`refresh`] whether what
-//! they bring is good, [`issue`] signs. [`revoke`] is the way back: `POST /oauth/revoke`. What is decided is pure;
+//! In the order of the flow: the form is read here, [`client`] says who asks, [`code`], [`refresh`] or [`machine`]
+//! whether what they bring is good, [`issue`] signs. [`revoke`] is the way back: `POST /oauth/revoke`. What is decided is pure;
 //! the store carries it out in one transaction.
 
+pub mod assertion;
 pub mod client;
 pub mod code;
 pub mod issue;
+pub mod machine;
 pub mod pkce;
 pub mod refresh;
 pub mod revoke;
@@ -18,6 +21,7 @@ use axum::{
     response::Response,
 };
 
+use self::client::Caller;
 use crate::{
     authorization::{
         parameters::Parameters,
@@ -47,9 +51,24 @@ pub async fn token(
 ) -> Result<Response, Refusal> {
     let form = read(&uri, &headers, body)?;
     let caller = client::authenticate(&app, &headers, &form).await?;
-    match form.required("grant_type", MAX_VALUE)? {
-        "authorization_code" => code::redeem(&app, &caller, &form).await,
-        "refresh_token" => refresh::rotate(&app, &caller, &form).await,
+    match (form.required("grant_type", MAX_VALUE)?, &caller) {
+        ("authorization_code", Caller::Registered(client)) => {
+            code::redeem(&app, &client.id, &form).await
+        }
+        ("refresh_token", Caller::Registered(client)) => {
+            refresh::rotate(&app, &client.id, &form).await
+        }
+        ("client_credentials", Caller::Machine(client)) => {
+            machine::answer(&app, client, &form).await
+        }
+        ("authorization_code" | "refresh_token", Caller::Machine(_)) => {
+            let text = "this client acts for itself, it may use client_credentials only";
+            Err(Refusal::UnauthorizedClient(text))
+        }
+        ("client_credentials", Caller::Registered(_)) if machine::is_offered(&app.config) => {
+            let text = "only a client of the configuration may use client_credentials";
+            Err(Refusal::UnauthorizedClient(text))
+        }
         _ => Err(Refusal::UnsupportedGrantType),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 
-use super::{MAX_SECRET, MAX_VALUE, audience, client::Caller, issue};
+use super::{MAX_SECRET, MAX_VALUE, audience, issue};
 use crate::{
     authorization::parameters::Parameters,
     clock::millis,
@@ -68,7 +68,7 @@ pub fn judge(presented: &Presented, client_id: &str, now_ms: i64, grace: Duratio
 ///
 /// # Errors
 /// The [`Refusal`] that the client gets.
-pub async fn rotate(app: &App, caller: &Caller, form: &Parameters) -> Result<Response, Refusal> {
+pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Response, Refusal> {
     let token = form.required("refresh_token", MAX_SECRET)?;
     let scope = form.text("scope", MAX_VALUE)?;
     let resources = form.texts("resource", MAX_VALUE)?;
@@ -78,14 +78,11 @@ pub async fn rotate(app: &App, caller: &Caller, form: &Parameters) -> Result<Res
     let next = app.random.token();
     let mut portion = issue::Portion { resources: Vec::new(), scope: String::new() };
     let decide = |presented: &Presented| {
-        match judge(presented, caller.id(), now_ms, embedded.refresh_grace) {
+        match judge(presented, client_id, now_ms, embedded.refresh_grace) {
             Worth::Good => {}
             Worth::Dead(reason) => return Verdict::Refuse(Refusal::InvalidGrant(reason)),
             Worth::Stolen => {
-                tracing::warn!(
-                    client_id = caller.id(),
-                    "a refresh token came again, its family ends"
-                );
+                tracing::warn!(client_id, "a refresh token came again, its family ends");
                 let reason = "the refresh token was used before";
                 return Verdict::EndFamily(Refusal::InvalidGrant(reason));
             }

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::{
     super::{Authorization, Embedded, Signing, User, document::Path, file},
+    machine,
     report::{Checked, Report},
 };
 
@@ -81,9 +82,12 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
     };
     let signing =
         report.optional(&at.key("signing"), file.signing.as_deref(), Signing::EdDsa, signing);
-    let at = at.key("key_encryption_secret");
     let secret = file.key_encryption_secret.as_ref();
-    let secret = secret.map(|secret| report.long_secret(&at, secret)).transpose();
+    let secret = secret
+        .map(|secret| report.long_secret(&at.key("key_encryption_secret"), secret))
+        .transpose();
+    let machines = file.machine_clients.as_deref();
+    let machines = machine::machine_clients(machines, &at.key("machine_clients"), report);
     Ok(Embedded {
         users: users?,
         access_token_ttl: access?,
@@ -94,6 +98,7 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
         signing: signing?,
         key_rotation: rotation?,
         key_encryption_secret: secret?,
+        machine_clients: machines?,
     })
 }
 
@@ -146,7 +151,7 @@ fn email(text: &str) -> Result<String, String> {
     }
 }
 
-fn group(text: &str) -> Result<String, String> {
+pub(super) fn group(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 128 || text.contains(char::is_control) {
         return Err("a group has 1 to 128 characters".to_owned());
     }

@@ -4,6 +4,7 @@
 
 mod authorization;
 mod database;
+mod machine;
 mod network;
 mod origin;
 mod report;
@@ -85,6 +86,9 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
     ];
     network::distinct(report, &listeners);
     let servers = server::servers(file.servers.as_deref(), public_url.as_ref().ok(), report);
+    if let (Ok(authorization), Ok(servers)) = (&authorization, &servers) {
+        machine::servers_of(authorization, servers, report)?;
+    }
     let retention = retention::retention(file.analytics.as_ref(), report);
     let webhook = webhook::webhook(file.analytics.as_ref(), report);
     Ok(Config {

@@ -24,6 +24,7 @@ use crate::{
 
 mod grants;
 mod introspection;
+mod machine;
 mod requests;
 mod revocation;
 

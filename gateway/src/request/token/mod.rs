@@ -8,11 +8,10 @@ use std::rc::Rc;
 use attache_protocol::{
     bearer::{self, Authorization},
     claims::{ACCESS_TOKEN_TYPE, Claims},
-    jwk::{Found, Key, Unverified},
+    jwk::{Extensions, Found, Key, Unverified},
     plugin::{Authentication, CallerToken, Jwks},
 };
 use jwt_compact::UntrustedToken;
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use crate::{
     config::Endpoint,
@@ -206,18 +205,6 @@ fn presented(
         Authorization::Foreign => Err(Refusal::MissingToken),
         Authorization::Malformed => malformed,
     }
-}
-
-/// Header parameters that `jwt-compact` leaves to its users.
-#[derive(Clone, Debug, Deserialize)]
-struct Extensions {
-    #[serde(default, rename = "crit", deserialize_with = "present")]
-    critical: bool,
-}
-
-/// Whether a member is there, whatever it says.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|IgnoredAny| true)
 }
 
 fn check_header(token: &UntrustedToken<'_, Extensions>) -> Result<(), TokenFlaw> {
