@@ -14,7 +14,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    config::{Config, Server, Signing},
+    config::{Authorization, Config, Server, Signing},
     refusal::{NotFound, Refusal},
     state::App,
     token::machine,
@@ -100,12 +100,14 @@ fn protected(config: &Config) -> impl Iterator<Item = &Server> {
 fn metadata(config: &Config) -> Metadata {
     let url = |path: &str| config.public_url.url(path);
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    let Authorization::Embedded(embedded) = &config.authorization;
+    let documents = !embedded.metadata_documents.hosts.is_empty();
     // What only programs of the configuration can use is said where there are any: there are clients that take
     // the first thing they see.
     let all_but_last =
         |all: &'static [&'static str]| all.split_last().map_or(all, |(_, rest)| rest);
     let grants = if machine::is_offered(config) { GRANTS } else { all_but_last(GRANTS) };
-    let (methods, algorithms) = if machine::signs(config) {
+    let (methods, algorithms) = if documents || machine::signs(config) {
         (AUTH_METHODS, ALGORITHMS)
     } else {
         (all_but_last(AUTH_METHODS), [].as_slice())
@@ -128,6 +130,7 @@ fn metadata(config: &Config) -> Metadata {
             code_challenge_methods_supported: texts(&["S256"]),
             scopes_supported: scopes(config),
             authorization_response_iss_parameter_supported: true,
+            client_id_metadata_document_supported: documents,
         },
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: Signing::ALL.map(Signing::as_str),
@@ -252,9 +255,14 @@ mod tests {
                 "response_modes_supported": ["query"],
                 "grant_types_supported": ["authorization_code", "refresh_token"],
                 "token_endpoint_auth_methods_supported":
-                    ["none", "client_secret_basic", "client_secret_post"],
+                    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
                 "revocation_endpoint_auth_methods_supported":
-                    ["none", "client_secret_basic", "client_secret_post"],
+                    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "token_endpoint_auth_signing_alg_values_supported":
+                    ["EdDSA", "ES256", "RS256", "PS256"],
+                "revocation_endpoint_auth_signing_alg_values_supported":
+                    ["EdDSA", "ES256", "RS256", "PS256"],
+                "client_id_metadata_document_supported": true,
                 "code_challenge_methods_supported": ["S256"],
                 "scopes_supported": ["mcp", "weather:read", "offline_access"],
                 "authorization_response_iss_parameter_supported": true,

@@ -4,6 +4,7 @@ pub mod address;
 pub mod authorization;
 mod body;
 pub mod check;
+pub mod cimd;
 pub mod clock;
 pub mod config;
 pub mod cookies;

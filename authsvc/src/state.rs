@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
+    cimd::fetch::Fetcher,
     clock::Clock,
-    config::Config,
+    config::{Authorization, Config},
     events::arrivals::Arrivals,
     keys::{Keeper, Keys, Settings},
     limits::PerNetwork,
@@ -31,6 +32,8 @@ pub struct App {
     pub registrations: Arc<PerNetwork>,
     /// Limits of requests for authorization.
     pub authorizations: Arc<PerNetwork>,
+    /// Fetches the documents of clients.
+    pub documents: Arc<Fetcher>,
     /// Limits on guessing passwords.
     pub throttle: Arc<Throttle>,
     /// Checks passwords, a few at a time.
@@ -45,6 +48,7 @@ impl App {
     /// # Errors
     /// When the database cannot be opened or holds a broken key.
     pub async fn open(config: Config, clock: Clock, random: Random) -> anyhow::Result<Self> {
+        let Authorization::Embedded(embedded) = &config.authorization;
         let store = Store::open(&config.database).await?;
         let keeper = Keeper::new(store.clone(), Settings::of(&config), random.clone());
         let keys = Keys::open(keeper, clock.now_unix()).await?;
@@ -52,6 +56,7 @@ impl App {
             keys: Arc::new(keys),
             registrations: Arc::new(PerNetwork::registrations(clock.clone())),
             authorizations: Arc::new(PerNetwork::authorizations(clock.clone())),
+            documents: Arc::new(Fetcher::new(embedded.metadata_documents.clone())?),
             throttle: Arc::default(),
             passwords: Arc::default(),
             arrivals: Arrivals::default(),

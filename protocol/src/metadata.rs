@@ -20,6 +20,7 @@ pub struct ProtectedResource {
 }
 
 /// Authorization Server Metadata (RFC 8414 section 2, RFC 9207 section 3).
+#[expect(clippy::struct_excessive_bools, reason = "the document is written so")]
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct AuthorizationServer {
     /// Without a trailing slash; the same bytes everywhere.
@@ -54,6 +55,9 @@ pub struct AuthorizationServer {
     pub code_challenge_methods_supported: Vec<String>,
     /// Only scopes that any client may get.
     pub scopes_supported: Vec<String>,
+    /// A `client_id` may be the URL of a document about the client.
+    #[serde(default)]
+    pub client_id_metadata_document_supported: bool,
     /// RFC 9207.
     pub authorization_response_iss_parameter_supported: bool,
 }

@@ -3,6 +3,8 @@
 //! The order is what matters: until the redirect URI is known to be one of the client's, a page is the only
 //! answer; from then on, every error goes there, by itself or by a click of the user.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::{RawQuery, Request, State},
     http::HeaderMap,
@@ -19,7 +21,11 @@ use super::{
     request::{self, MAX_STATE},
 };
 use crate::{
-    address::ClientAddress, pages::error::Trouble, redirect, sessions, state::App,
+    address::ClientAddress,
+    cimd::{self, NoClient},
+    pages::error::Trouble,
+    redirect, sessions,
+    state::App,
     store::clients::Client,
 };
 
@@ -62,7 +68,7 @@ async fn authorize(
     let Ok(Some(client_id)) = parameters.text("client_id", MAX_VALUE) else {
         return Err(Trouble::UnknownClient);
     };
-    let client = app.store.client(client_id).await?.ok_or(Trouble::UnknownClient)?;
+    let client = client(app, address, client_id).await?;
     let destination = destination(&client, parameters).ok_or(Trouble::UnknownRedirect)?;
     let login = sessions::current(app, headers).await?.map(|session| session.login);
     let sub = login.as_ref().map(|login| login.sub.clone());
@@ -87,6 +93,22 @@ async fn authorize(
         Grant::Consented(consented) => finish(app, &consented).await,
         Grant::Refused(refused) => refuse(refused.fault).await,
     }
+}
+
+/// Who asks: registered here, or described by a document at its URL.
+async fn client(app: &App, address: IpAddr, client_id: &str) -> Result<Client, Trouble> {
+    if !cimd::id::is_url(client_id) {
+        return app.store.client(client_id).await?.ok_or(Trouble::UnknownClient);
+    }
+    cimd::resolve(app, address, client_id).await.map_err(|error| match error {
+        NoClient::Store(error) => error.into(),
+        NoClient::Id => Trouble::UnknownClient,
+        NoClient::TooMany => Trouble::Overloaded,
+        error @ (NoClient::Fetch(_) | NoClient::Document(_)) => {
+            tracing::info!(client_id, %error, "a client has no document");
+            Trouble::NoDocument
+        }
+    })
 }
 
 /// The redirect URI, if it is one of the client's; it may be left out only where there is a single one

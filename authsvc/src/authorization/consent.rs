@@ -15,6 +15,7 @@ use super::{
     submitted::Submitted,
 };
 use crate::{
+    cimd::id::host_of,
     cookies::Cookie,
     csrf::{self, Form},
     pages::{
@@ -127,6 +128,7 @@ async fn page(
         style: STYLE,
         gateway: gateway(&app.config),
         client: client_name(app, &asked.client_id).await?,
+        described_by: host_of(&asked.client_id),
         interaction: open.name.clone(),
         csrf: csrf::token(&session.cookie, Form::Consent, &open.name),
         scopes: asked.scopes.iter().map(|scope| Scope::explain(scope)).collect(),

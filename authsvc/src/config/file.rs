@@ -34,7 +34,15 @@ pub(super) struct Embedded {
     pub(super) signing: Option<String>,
     pub(super) key_rotation: Option<String>,
     pub(super) key_encryption_secret: Option<Secret>,
+    pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
     pub(super) machine_clients: Option<Vec<Option<MachineClient>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MetadataDocuments {
+    pub(super) hosts: Option<Vec<Option<String>>>,
+    pub(super) allow_private: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -174,8 +174,30 @@ pub struct Embedded {
     pub key_rotation: Duration,
     /// Encrypts private keys in the database; without it `service.secret` does.
     pub key_encryption_secret: Option<Secret>,
+    /// Which clients may be described by a document at their URL.
+    pub metadata_documents: MetadataDocuments,
     /// Programs that get tokens for themselves.
     pub machine_clients: Vec<MachineClient>,
+}
+
+/// Which Client ID Metadata Documents are fetched.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MetadataDocuments {
+    /// Hosts that are trusted with it; without any there are no such clients.
+    pub hosts: Vec<HostPattern>,
+    /// Where those may be.
+    pub targets: WebhookTargets,
+}
+
+/// Which hosts are meant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum HostPattern {
+    /// `*`.
+    Any,
+    /// This one.
+    Exactly(String),
+    /// `*.` and this: every name below it.
+    Below(String),
 }
 
 /// A program that acts for itself, not for a user: it gets tokens by client credentials (RFC 6749 section 4.4).

@@ -14,6 +14,8 @@ use crate::config::Config;
 pub enum Trouble {
     /// `client_id` is missing, repeated or unknown.
     UnknownClient,
+    /// The document that `client_id` names is not to be had, or is none.
+    NoDocument,
     /// The redirect URI is not one that the client registered: nothing may be sent there.
     UnknownRedirect,
     /// The request is larger than we read, or no form.
@@ -65,6 +67,12 @@ impl Trouble {
                 "The application that sent you here is not registered, or its registration was removed.",
                 "In the application, remove this server and add it again, so that it registers anew.",
             ),
+            Self::NoDocument => (
+                StatusCode::BAD_REQUEST,
+                "This application does not say what it is",
+                "The application that sent you here describes itself at an address where nothing, or nothing that can be used, was found.",
+                "Try again in a moment; if it stays so, tell whoever makes the application.",
+            ),
             Self::UnknownRedirect => (
                 StatusCode::BAD_REQUEST,
                 "The way back does not match",
@@ -102,19 +110,26 @@ impl Trouble {
                 "It was sent from another site, or your sign-in changed since the page was opened.",
                 AGAIN,
             ),
-            Self::Overloaded => (
+            Self::Overloaded | Self::Broken => self.ours(),
+        }
+    }
+
+    /// What is not the application's fault.
+    const fn ours(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        if matches!(self, Self::Overloaded) {
+            return (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too busy right now",
                 "Too many people or programs are signing in at the same time.",
                 "Wait a few seconds, then try again.",
-            ),
-            Self::Broken => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Something went wrong here",
-                "The gateway could not handle this request. It is not your fault, and it was logged.",
-                "Try again in a moment; if it stays so, tell whoever runs this gateway.",
-            ),
+            );
         }
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong here",
+            "The gateway could not handle this request. It is not your fault, and it was logged.",
+            "Try again in a moment; if it stays so, tell whoever runs this gateway.",
+        )
     }
 }
 

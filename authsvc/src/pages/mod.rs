@@ -84,6 +84,8 @@ pub struct Consent {
     pub gateway: String,
     /// Name of the application, as it claims.
     pub client: String,
+    /// Host that describes it, of an application that has a document there.
+    pub described_by: Option<String>,
     /// Which interaction.
     pub interaction: String,
     /// Token of the form.

@@ -138,7 +138,7 @@ pub async fn register(
     let metadata = metadata.verify(&app.config, AuthMethod::None)?;
 
     let draw = || match metadata.auth_method {
-        AuthMethod::None => None,
+        AuthMethod::None | AuthMethod::Assertion => None,
         AuthMethod::Basic | AuthMethod::Post => Some(app.random.token()),
     };
     let (secret, management) = (draw(), draw());
@@ -179,7 +179,10 @@ impl Metadata {
         let redirect_uris = redirect_uris(config, self.redirect_uris.unwrap_or_default())?;
         // What is not offered is replaced rather than refused (RFC 7591 section 3.2.1).
         let method = self.token_endpoint_auth_method.as_deref();
-        let auth_method = method.and_then(AuthMethod::parse).unwrap_or(default);
+        let auth_method = method
+            .and_then(AuthMethod::parse)
+            .filter(|method| *method != AuthMethod::Assertion)
+            .unwrap_or(default);
         let claims = Claims {
             application_type: self
                 .application_type
@@ -219,7 +222,7 @@ fn redirect_uris(config: &Config, uris: Vec<String>) -> Result<Vec<String>, Refu
 }
 
 /// A text that a user may see: without what is invisible or reorders its neighbours, and not too long.
-fn clean(text: &str) -> Option<String> {
+pub(crate) fn clean(text: &str) -> Option<String> {
     let visible: String = text.chars().filter(|&one| !is_invisible(one)).collect();
     let words: Vec<&str> = visible.split_whitespace().collect();
     let short: String = words.join(" ").chars().take(MAX_NAME).collect();
@@ -256,7 +259,7 @@ fn narrow(config: &Config, scope: &str) -> Option<String> {
 /// Public clients that register the same are the same: some vendors register at every connection.
 fn identity(new: &Client) -> Identity {
     match new.auth_method {
-        AuthMethod::None => {
+        AuthMethod::None | AuthMethod::Assertion => {
             let text = serde_json::json!([new.name, new.redirect_uris]).to_string();
             Identity::Shared(Sha256::digest(text).into())
         }

@@ -16,6 +16,8 @@ pub enum AuthMethod {
     Basic,
     /// Form parameters.
     Post,
+    /// A JWT that it signed; only where a document has its keys.
+    Assertion,
 }
 
 impl AuthMethod {
@@ -26,13 +28,16 @@ impl AuthMethod {
             Self::None => "none",
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::Assertion => "private_key_jwt",
         }
     }
 
     /// The method of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::None, Self::Basic, Self::Post].into_iter().find(|method| method.as_str() == name)
+        [Self::None, Self::Basic, Self::Post, Self::Assertion]
+            .into_iter()
+            .find(|method| method.as_str() == name)
     }
 }
 
@@ -105,7 +110,8 @@ impl Store {
     /// When the database fails.
     pub async fn client(&self, id: &str) -> Result<Option<Client>, Error> {
         let client = sqlx::query_as(
-            "SELECT id, name, redirect_uris, auth_method, secret, management, created_at
+            "SELECT id, name, redirect_uris, secret, management, created_at,
+                    CASE WHEN signs = 1 THEN 'private_key_jwt' ELSE auth_method END AS auth_method
              FROM clients WHERE id = $1",
         )
         .bind(super::text(id))
@@ -144,7 +150,7 @@ impl Store {
     /// Forgets clients that were never used, oldest first, until there are not too many: never `newest`, nor one
     /// with an authorization under way. What another process is busy with is left to it: two that forget in
     /// different orders would make each wait for the other.
-    async fn forget_unused(
+    pub(super) async fn forget_unused(
         &self,
         connection: &mut AnyConnection,
         newest: &Client,

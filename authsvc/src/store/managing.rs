@@ -90,7 +90,8 @@ impl Store {
     /// When the database fails.
     pub async fn clients(&self, now: i64) -> Result<Vec<Listed>, Error> {
         let clients = sqlx::query_as(
-            "SELECT id, name, auth_method, redirect_uris, seen_at,
+            "SELECT id, name, redirect_uris, seen_at,
+                    CASE WHEN signs = 1 THEN 'private_key_jwt' ELSE auth_method END AS auth_method,
                     (SELECT COUNT(*) FROM grants WHERE grants.client_id = clients.id
                      AND grants.ended_at IS NULL AND grants.expires_at > $1) AS live
              FROM clients ORDER BY seen_at DESC, id",

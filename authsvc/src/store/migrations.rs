@@ -25,7 +25,7 @@ macro_rules! step {
 }
 
 /// In order; the first is version 1.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     step!("0001_clients_and_tokens.sql", "clients and tokens"),
     step!("0002_authorization.sql", "authorization"),
     step!("0003_events.sql", "events"),
@@ -34,6 +34,7 @@ const STEPS: [Step; 8] = [
     step!("0006_key_rotation.sql", "key rotation"),
     step!("0007_client_management.sql", "client management"),
     step!("0008_assertions.sql", "assertions"),
+    step!("0009_documents.sql", "documents of clients"),
 ];
 
 /// Brings a database from any of the steps to the last; one process at a time, where several may start at once.

@@ -12,6 +12,7 @@ pub mod codes;
 pub mod consents;
 pub mod deliveries;
 mod dialect;
+pub mod documents;
 pub mod endings;
 pub mod events;
 pub mod grants;

@@ -23,8 +23,8 @@ use place::{Kind, Place};
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Database, Embedded, Envoy, HostPort, HttpVersion, Origin, Retention,
-        Server, Service, Signing, User,
+        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion,
+        MetadataDocuments, Origin, Retention, Server, Service, Signing, User, WebhookTargets,
     },
     random::Random,
     routes,
@@ -153,6 +153,10 @@ pub(crate) fn config() -> Config {
             signing: Signing::EdDsa,
             key_rotation: Duration::from_secs(90 * 24 * 3600),
             key_encryption_secret: None,
+            metadata_documents: MetadataDocuments {
+                hosts: vec![HostPattern::Any],
+                targets: WebhookTargets::Public,
+            },
             machine_clients: Vec::new(),
         }),
         database: Database::Sqlite(PathBuf::new()),

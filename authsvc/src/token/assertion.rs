@@ -59,6 +59,12 @@ pub fn client_id(text: &str) -> Option<String> {
     Some(claims.custom.sub)
 }
 
+/// The key that an assertion claims to be signed with; nothing is checked.
+#[must_use]
+pub fn key_id(text: &str) -> Option<String> {
+    UntrustedToken::new(text).ok()?.header().key_id.clone()
+}
+
 /// Checks an assertion.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Who asks for a token: a public client says its id, a confidential one proves it, by a secret or by an assertion
 //! that it signed.
 
+use attache_protocol::jwk::KeySet;
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
@@ -12,11 +13,17 @@ use super::{
 };
 use crate::{
     authorization::parameters::Parameters,
+    cimd,
     config::{Authorization, MachineClient, Proof},
     refusal::{Refusal, ShownBy},
     state::App,
-    store::{self, clients::Client},
+    store::{
+        self,
+        clients::{AuthMethod, Client},
+    },
 };
+
+const MUST_SIGN: &str = "this client authenticates by private_key_jwt";
 
 /// A client that has shown who it is, as far as it can.
 #[derive(Debug)]
@@ -71,6 +78,18 @@ pub async fn authenticate<'a>(
         return Err(Refusal::InvalidClient("client_id is not registered here", by));
     };
     let wrong = match (&client.secret, &shown) {
+        (_, Shown::Assertion(text)) if client.auth_method == AuthMethod::Assertion => {
+            let kid = assertion::key_id(text);
+            match cimd::keys(app, &client.id, kid.as_deref()).await? {
+                Some(keys) => match asserted(app, &client.id, &keys, text).await? {
+                    Ok(()) => return Ok(Caller::Registered(client)),
+                    Err(reason) => reason,
+                },
+                None => "the keys of this client cannot be fetched",
+            }
+        }
+        (_, Shown::Assertion(_)) => "this client authenticates otherwise than by private_key_jwt",
+        (_, _) if client.auth_method == AuthMethod::Assertion => MUST_SIGN,
         (None, Shown::Nothing) => return Ok(Caller::Registered(client)),
         (Some(kept), Shown::Secret(sent)) if same(kept, sent) => {
             return Ok(Caller::Registered(client));
@@ -78,9 +97,6 @@ pub async fn authenticate<'a>(
         (Some(_), Shown::Secret(_)) => "client_secret is wrong",
         (Some(_), Shown::Nothing) => "client_secret is missing",
         (None, Shown::Secret(_)) => "this client is public and has no client_secret",
-        (_, Shown::Assertion(_)) => {
-            "this client did not register keys, so it cannot use private_key_jwt"
-        }
     };
     Err(Refusal::InvalidClient(wrong, by))
 }
@@ -97,25 +113,35 @@ async fn prove(
             return Ok(());
         }
         (Proof::Keys(keys), Shown::Assertion(text)) => {
-            let issuer = app.config.public_url.as_str();
-            // Not each endpoint for itself: many libraries take the token endpoint wherever they authenticate.
-            let token_endpoint = app.config.public_url.url("/oauth/token");
-            let audiences = [issuer, token_endpoint.as_str()];
-            let now = app.clock.now_unix();
-            let expected = Expected { client_id: &client.id, audiences: &audiences, now };
-            match assertion::verify(text, keys, expected) {
-                Ok(one) if app.store.use_assertion(&one.digest, one.expires_at).await? => {
-                    return Ok(());
-                }
-                Ok(_) => "client_assertion was used before",
+            match asserted(app, &client.id, keys, text).await? {
+                Ok(()) => return Ok(()),
                 Err(reason) => reason,
             }
         }
         (Proof::Secret(_), Shown::Secret(_)) => "client_secret is wrong",
         (Proof::Secret(_), _) => "this client authenticates by client_secret",
-        (Proof::Keys(_), _) => "this client authenticates by private_key_jwt",
+        (Proof::Keys(_), _) => MUST_SIGN,
     };
     Err(Refusal::InvalidClient(wrong, by))
+}
+
+/// Checks an assertion, and uses it up; the inner error says what is wrong with it.
+async fn asserted(
+    app: &App,
+    client_id: &str,
+    keys: &KeySet,
+    text: &str,
+) -> Result<Result<(), &'static str>, Refusal> {
+    let issuer = app.config.public_url.as_str();
+    // Not each endpoint for itself: many libraries take the token endpoint wherever they authenticate.
+    let token_endpoint = app.config.public_url.url("/oauth/token");
+    let audiences = [issuer, token_endpoint.as_str()];
+    let expected = Expected { client_id, audiences: &audiences, now: app.clock.now_unix() };
+    match assertion::verify(text, keys, expected) {
+        Ok(one) if app.store.use_assertion(&one.digest, one.expires_at).await? => Ok(Ok(())),
+        Ok(_) => Ok(Err("client_assertion was used before")),
+        Err(reason) => Ok(Err(reason)),
+    }
 }
 
 fn same(kept: &[u8], sent: &str) -> bool {
@@ -125,7 +151,7 @@ fn same(kept: &[u8], sent: &str) -> bool {
 fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, Refusal> {
     let id = form.text("client_id", MAX_VALUE)?;
     let secret = form.text("client_secret", MAX_SECRET)?.map(str::to_owned);
-    let assertion = asserted(form)?;
+    let assertion = sent(form)?;
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let line = lines.next();
     let ways = usize::from(secret.is_some()) + usize::from(assertion.is_some());
@@ -160,7 +186,7 @@ fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, Re
 }
 
 /// The assertion of a form, and that it is of the one kind that there is.
-fn asserted(form: &Parameters) -> Result<Option<String>, Refusal> {
+fn sent(form: &Parameters) -> Result<Option<String>, Refusal> {
     let kind = form.text("client_assertion_type", MAX_VALUE)?;
     let Some(assertion) = form.text("client_assertion", MAX_TOKEN)? else { return Ok(None) };
     if kind != Some(assertion::TYPE) {

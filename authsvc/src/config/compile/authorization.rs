@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     super::{Authorization, Embedded, Signing, User, document::Path, file},
-    machine,
+    documents, machine,
     report::{Checked, Report},
 };
 
@@ -86,6 +86,11 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
     let secret = secret
         .map(|secret| report.long_secret(&at.key("key_encryption_secret"), secret))
         .transpose();
+    let documents = documents::documents(
+        file.client_id_metadata_documents.as_ref(),
+        &at.key("client_id_metadata_documents"),
+        report,
+    );
     let machines = file.machine_clients.as_deref();
     let machines = machine::machine_clients(machines, &at.key("machine_clients"), report);
     Ok(Embedded {
@@ -98,6 +103,7 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
         signing: signing?,
         key_rotation: rotation?,
         key_encryption_secret: secret?,
+        metadata_documents: documents?,
         machine_clients: machines?,
     })
 }

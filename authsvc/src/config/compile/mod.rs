@@ -4,6 +4,7 @@
 
 mod authorization;
 mod database;
+mod documents;
 mod machine;
 mod network;
 mod origin;

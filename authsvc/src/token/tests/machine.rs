@@ -286,7 +286,12 @@ async fn the_metadata_says_what_programs_can_use_where_there_are_any() {
     assert_eq!(with["token_endpoint_auth_methods_supported"][3], "private_key_jwt");
     let algorithms = json!(["EdDSA", "ES256", "RS256", "PS256"]);
     assert_eq!(with["token_endpoint_auth_signing_alg_values_supported"], algorithms);
-    let without = document(&Bench::new().await).await;
+    let none = Bench::with(|config| {
+        let Authorization::Embedded(embedded) = &mut config.authorization;
+        embedded.metadata_documents.hosts.clear();
+    });
+    let without = document(&none.await).await;
+    assert_eq!(without["client_id_metadata_document_supported"], false);
     assert_eq!(without.get("token_endpoint_auth_signing_alg_values_supported"), None);
     assert!(!without.to_string().contains("client_credentials"));
 }

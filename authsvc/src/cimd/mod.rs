@@ -1,0 +1,176 @@
+//! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document-00, MCP 2025-11-25): a client whose id
+//! is the URL of a document about it needs no registration.
+//!
+//! In the order of the flow: [`id`] says whether a `client_id` is such a URL and whether its host is trusted,
+//! [`fetch`] gets it without being led anywhere else, [`document`] reads it. What it says is kept beside registered
+//! clients, for all replicas: at the authorization endpoint it is looked up anew when its time has passed, and
+//! everything after that (the pages, the token endpoint) takes what was kept then.
+
+pub mod document;
+pub mod fetch;
+pub mod id;
+
+use std::net::IpAddr;
+
+use attache_protocol::jwk::{Found, KeySet};
+use url::Url;
+
+use self::{
+    document::{Auth, BadDocument, Document},
+    fetch::{FetchError, Fetched},
+    id::DocumentUrl,
+};
+use crate::{
+    clock::seconds,
+    config::Authorization,
+    state::App,
+    store::{
+        self,
+        clients::Client,
+        documents::{KeptDocument, KeptKeys},
+    },
+};
+
+/// How long a document is used beyond its time while it cannot be fetched, seconds.
+const STALE: i64 = 24 * 3600;
+/// Keys are fetched again no sooner than this, seconds: a stranger decides how often he names a new one.
+const KEYS_LEAST: i64 = 60;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum NoClient {
+    /// No URL of a document, or of a host that is not trusted.
+    #[error("client_id is no URL of a document that is accepted here")]
+    Id,
+    /// Somebody asks for too many.
+    #[error("too many documents are asked for")]
+    TooMany,
+    /// There is none to be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// What is there is none.
+    #[error(transparent)]
+    Document(#[from] BadDocument),
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// The client that a document describes: as it was kept, or, when its time has passed, as it is now.
+///
+/// # Errors
+/// When it is not to be had.
+pub async fn resolve(app: &App, address: IpAddr, client_id: &str) -> Result<Client, NoClient> {
+    let Some(id) = DocumentUrl::parse(client_id, app.documents.policy()) else {
+        return Err(NoClient::Id);
+    };
+    let now = app.clock.now_unix();
+    let kept = app.store.client(id.as_str()).await?;
+    let expires_at = match &kept {
+        Some(_) => app.store.document(id.as_str()).await?.map_or(0, |kept| kept.expires_at),
+        None => 0,
+    };
+    if let Some(kept) = kept.as_ref().filter(|_| now < expires_at) {
+        return Ok(kept.clone());
+    }
+    app.authorizations.admit(address).map_err(|_seconds| NoClient::TooMany)?;
+    match (fetch(app, &id).await, kept) {
+        (Ok((document, age)), kept) => keep(app, &id, document, kept, now + age).await,
+        (Err(NoClient::Fetch(error)), Some(kept))
+            if error.is_passing() && now < expires_at + STALE =>
+        {
+            tracing::warn!(client_id, %error, "the document of a client is out of date and used");
+            Ok(kept)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+async fn fetch(app: &App, id: &DocumentUrl) -> Result<(Document, i64), NoClient> {
+    let Authorization::Embedded(embedded) = &app.config.authorization;
+    let Fetched { body, age } = app.documents.json(id.url()).await?;
+    let private = &embedded.private_redirect_uris;
+    let document = Document::parse(&body, id, private, app.documents.policy())?;
+    tracing::info!(client_id = id.as_str(), "the document of a client was read");
+    Ok((document, seconds(age)))
+}
+
+async fn keep(
+    app: &App,
+    id: &DocumentUrl,
+    document: Document,
+    earlier: Option<Client>,
+    expires_at: i64,
+) -> Result<Client, NoClient> {
+    let now = app.clock.now_unix();
+    let Document { name, redirect_uris, auth } = document;
+    let client = Client {
+        id: id.as_str().to_owned(),
+        name,
+        redirect_uris,
+        auth_method: auth.method(),
+        secret: None,
+        management: None,
+        created_at: earlier.map_or(now, |earlier| earlier.created_at),
+    };
+    let (keys, keys_uri) = match auth {
+        Auth::Public => (None, None),
+        Auth::Keys(text) => (Some(text), None),
+        Auth::KeysAt(uri) => (None, Some(uri)),
+    };
+    let kept = KeptDocument { expires_at, keys_uri, keys, keys_expire_at: 0, keys_fetched_at: 0 };
+    app.store.keep_document(&client, &kept, now).await?;
+    Ok(client)
+}
+
+/// The keys of a client that signs assertions, with `kid` among them if it is anywhere to be had.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keys(
+    app: &App,
+    client_id: &str,
+    kid: Option<&str>,
+) -> Result<Option<KeySet>, store::Error> {
+    let Some(kept) = app.store.document(client_id).await? else { return Ok(None) };
+    let now = app.clock.now_unix();
+    let set = kept.keys.as_deref().and_then(|text| KeySet::parse(text.as_bytes()).ok());
+    let Some(uri) = kept.keys_uri.as_deref().and_then(|uri| Url::parse(uri).ok()) else {
+        return Ok(set);
+    };
+    let has = set.as_ref().is_some_and(|set| matches!(set.find(kid), Found::Key(_)));
+    let rested = now >= kept.keys_fetched_at.saturating_add(KEYS_LEAST);
+    if !rested || (has && now < kept.keys_expire_at) {
+        return Ok(set);
+    }
+    // Whoever else comes meanwhile goes on with what there is.
+    if !app.store.begin_keys(client_id, kept.keys_fetched_at, now).await? {
+        return Ok(set);
+    }
+    Ok(fetch_keys(app, client_id, &uri).await?.or(set))
+}
+
+/// What is at a `jwks_uri` now, and kept from now on.
+async fn fetch_keys(app: &App, client_id: &str, uri: &Url) -> Result<Option<KeySet>, store::Error> {
+    match key_set(app, uri).await {
+        Ok((set, kept)) => {
+            app.store.keep_keys(client_id, &kept).await?;
+            Ok(Some(set))
+        }
+        Err(error) => {
+            tracing::warn!(client_id, %error, "the keys of a client cannot be fetched");
+            Ok(None)
+        }
+    }
+}
+
+async fn key_set(app: &App, uri: &Url) -> Result<(KeySet, KeptKeys), FetchError> {
+    let Fetched { body, age } = app.documents.json(uri).await?;
+    let set = KeySet::parse(&body).map_err(|rejected| FetchError::Wrong(rejected.to_string()))?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let expire_at = app.clock.now_unix().saturating_add(seconds(age));
+    Ok((set, KeptKeys { text, expire_at }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! Documents and keys as they are fetched, over real HTTP.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use attache_protocol::jwk::Found;
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use jwt_compact::{
+    Algorithm, AlgorithmExt as _, Claims, Header,
+    alg::{Ed25519, SigningKey as _},
+    jwk::JsonWebKey,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::{NoClient, resolve};
+use crate::{
+    config::{Authorization, Config, HostPattern, MetadataDocuments, WebhookTargets},
+    store::clients::Client,
+    testing::{Answer, Bench, PUBLIC_URL, form, get},
+    token::assertion,
+};
+
+const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+const CALLBACK: &str = "https://client.example/callback";
+
+/// What the next request for the document, or for anything else, gets.
+#[derive(Clone, Debug)]
+enum Next {
+    Json(Value),
+    Status(u16),
+    Redirect,
+    Html,
+    Endless,
+}
+
+/// A web site with a document and keys.
+struct Site {
+    origin: String,
+    document: Arc<Mutex<Next>>,
+    keys: Arc<Mutex<Next>>,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+type Shared = (Arc<Mutex<Next>>, Arc<Mutex<Next>>, Arc<Mutex<Vec<String>>>);
+
+impl Site {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let document = json!({
+            "client_id": format!("{origin}/client.json"),
+            "client_name": "Documented",
+            "redirect_uris": [CALLBACK, "http://localhost/callback"],
+        });
+        let document = Arc::new(Mutex::new(Next::Json(document)));
+        let keys = Arc::new(Mutex::new(Next::Status(404)));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let shared: Shared = (document.clone(), keys.clone(), seen.clone());
+        let router = Router::new().fallback(answer).with_state(shared);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { origin, document, keys, seen }
+    }
+
+    fn id(&self) -> String {
+        format!("{}/client.json", self.origin)
+    }
+
+    fn say(&self, next: Next) {
+        *self.document.lock().unwrap() = next;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Value)) {
+        if let Next::Json(document) = &mut *self.document.lock().unwrap() {
+            change(document);
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+}
+
+async fn answer(State((document, keys, seen)): State<Shared>, uri: Uri) -> Response {
+    seen.lock().unwrap().push(uri.path().to_owned());
+    let next = if uri.path() == "/client.json" { &document } else { &keys };
+    match next.lock().unwrap().clone() {
+        Next::Json(value) => {
+            ([(header::CACHE_CONTROL, "max-age=600")], axum::Json(value)).into_response()
+        }
+        Next::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Next::Redirect => Redirect::temporary("/elsewhere").into_response(),
+        Next::Html => ([(header::CONTENT_TYPE, "text/html")], "{}").into_response(),
+        Next::Endless => {
+            let body = format!("\"{}\"", "x".repeat(70_000));
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+    }
+}
+
+fn open(config: &mut Config) {
+    let Authorization::Embedded(embedded) = &mut config.authorization;
+    embedded.metadata_documents =
+        MetadataDocuments { hosts: vec![HostPattern::Any], targets: WebhookTargets::Any };
+}
+
+async fn ask(bench: &Bench, site: &Site) -> Result<Client, NoClient> {
+    resolve(&bench.app, SOMEBODY, &site.id()).await
+}
+
+#[tokio::test]
+async fn s54_a_document_is_fetched_once_while_it_is_good() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    let client = ask(&bench, &site).await.unwrap();
+    assert_eq!(client.name.as_deref(), Some("Documented"));
+    assert_eq!(client.redirect_uris, [CALLBACK, "http://localhost/callback"]);
+    bench.advance(Duration::from_secs(599));
+    assert_eq!(ask(&bench, &site).await.unwrap(), client);
+    assert_eq!(site.asked(), 1);
+    site.change(|document| document["client_name"] = json!("Renamed"));
+    bench.advance(Duration::from_secs(1));
+    assert_eq!(ask(&bench, &site).await.unwrap().name.as_deref(), Some("Renamed"));
+    assert_eq!(site.asked(), 2);
+}
+
+#[tokio::test]
+async fn s54_a_document_that_cannot_be_fetched_anew_is_good_for_a_day_more() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    let client = ask(&bench, &site).await.unwrap();
+    site.say(Next::Status(503));
+    bench.advance(Duration::from_secs(600 + 86_399));
+    assert_eq!(ask(&bench, &site).await.unwrap(), client);
+    bench.advance(Duration::from_secs(1));
+    assert!(matches!(ask(&bench, &site).await, Err(NoClient::Fetch(_))));
+}
+
+#[tokio::test]
+async fn s54_what_is_gone_or_wrong_is_no_client_even_if_it_was_one() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    for known in [false, true] {
+        for next in
+            [Next::Status(404), Next::Status(204), Next::Redirect, Next::Html, Next::Endless]
+        {
+            bench.advance(Duration::from_secs(700));
+            site.say(next.clone());
+            let refused = ask(&bench, &site).await;
+            assert!(matches!(refused, Err(NoClient::Fetch(_))), "{next:?} {known}: {refused:?}");
+        }
+        site.say(Next::Json(json!({"client_id": "https://other.example/x"})));
+        assert!(matches!(ask(&bench, &site).await, Err(NoClient::Document(_))));
+        let good = json!({"client_id": site.id(), "redirect_uris": [CALLBACK]});
+        site.say(Next::Json(good));
+        ask(&bench, &site).await.unwrap();
+    }
+    assert!(!site.seen.lock().unwrap().iter().any(|path| path == "/elsewhere"));
+}
+
+#[tokio::test]
+async fn s55_a_document_is_not_fetched_from_this_machine_or_a_private_network() {
+    let (bench, site) = (Bench::new().await, Site::start().await);
+    let port = site.origin.rsplit(':').next().unwrap().to_owned();
+    for host in
+        ["localhost", "127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]"]
+    {
+        let id = format!("https://{host}:{port}/client.json");
+        let refused = resolve(&bench.app, SOMEBODY, &id).await;
+        assert!(matches!(refused, Err(NoClient::Fetch(_) | NoClient::Id)), "{host}: {refused:?}");
+    }
+    assert!(matches!(ask(&bench, &site).await, Err(NoClient::Id)), "in clear");
+    assert_eq!(site.asked(), 0);
+}
+
+#[tokio::test]
+async fn one_network_does_not_make_us_fetch_without_end() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    site.say(Next::Status(404));
+    let mut refused = 0;
+    for _ in 0..110 {
+        refused += usize::from(matches!(ask(&bench, &site).await, Err(NoClient::TooMany)));
+    }
+    assert_eq!((refused, site.asked()), (10, 100));
+}
+
+fn authorize(client_id: &str, redirect_uri: &str) -> String {
+    let fields = [
+        ("client_id", client_id),
+        ("redirect_uri", redirect_uri),
+        ("response_type", "code"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+    ];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    format!("/oauth/authorize?{query}")
+}
+
+#[tokio::test]
+async fn s54_a_client_with_a_document_needs_no_registration() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    for uri in [CALLBACK, "http://localhost:49152/callback"] {
+        let answer = bench.public(get(&authorize(&site.id(), uri))).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        assert!(answer.header("location").starts_with("/oauth/login?"));
+    }
+    let elsewhere = bench.public(get(&authorize(&site.id(), "https://evil.example/"))).await;
+    assert_eq!(elsewhere.status, StatusCode::BAD_REQUEST);
+    let other = format!("{}/other.json", site.origin);
+    let nothing = bench.public(get(&authorize(&other, CALLBACK))).await;
+    assert_eq!(nothing.status, StatusCode::BAD_REQUEST);
+    assert!(nothing.body.contains("does not say what it is"), "{}", nothing.body);
+    let metadata = bench.public(get("/.well-known/oauth-authorization-server")).await.json();
+    assert_eq!(metadata["client_id_metadata_document_supported"], true);
+}
+
+type PrivateKey = <Ed25519 as Algorithm>::SigningKey;
+
+fn jwk(kid: &str, seed: u8) -> Value {
+    let key = PrivateKey::from_slice(&[seed; 32]).unwrap().to_verifying_key();
+    let mut jwk = serde_json::to_value(JsonWebKey::from(&key)).unwrap();
+    jwk["kid"] = json!(kid);
+    jwk
+}
+
+/// A token request of `site`'s client, signed by a key; the grant itself is not there.
+async fn signed(bench: &Bench, site: &Site, (kid, seed): (&str, u8), jti: &str) -> Answer {
+    let (id, now) = (site.id(), bench.app.clock.now_unix());
+    let claims = json!({"iss": id, "sub": id, "aud": PUBLIC_URL, "exp": now + 60, "jti": jti});
+    let key = PrivateKey::from_slice(&[seed; 32]).unwrap();
+    let header = Header::empty().with_key_id(kid);
+    let text = Ed25519.token(&header, &Claims::new(claims), &key).unwrap();
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", &id),
+        ("client_assertion_type", assertion::TYPE),
+        ("client_assertion", &text),
+    ];
+    bench.public(form("/oauth/token", &fields)).await
+}
+
+/// Who signed was believed: what is wrong then is the refresh token.
+fn believed(answer: &Answer) -> bool {
+    match answer.json()["error"].as_str() {
+        Some("invalid_grant") => true,
+        Some("invalid_client") => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn s54_s63_a_client_with_a_document_signs_with_the_keys_that_it_names() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    let uri = format!("{}/keys.json", site.origin);
+    site.change(|document| {
+        document["token_endpoint_auth_method"] = json!("private_key_jwt");
+        document["jwks_uri"] = json!(uri);
+    });
+    ask(&bench, &site).await.unwrap();
+    assert!(!believed(&signed(&bench, &site, ("one", 1), "a").await), "there are no keys");
+
+    *site.keys.lock().unwrap() = Next::Json(json!({"keys": [jwk("one", 1)]}));
+    assert!(!believed(&signed(&bench, &site, ("one", 1), "b").await), "too soon to look again");
+    bench.advance(Duration::from_secs(60));
+    assert!(believed(&signed(&bench, &site, ("one", 1), "c").await));
+    assert!(!believed(&signed(&bench, &site, ("one", 1), "c").await), "it was used before");
+    assert!(!believed(&signed(&bench, &site, ("one", 2), "d").await), "another key of that name");
+    let unsigned =
+        [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", &site.id())];
+    assert!(!believed(&bench.public(form("/oauth/token", &unsigned)).await));
+
+    *site.keys.lock().unwrap() = Next::Json(json!({"keys": [jwk("two", 2)]}));
+    bench.advance(Duration::from_secs(60));
+    assert!(believed(&signed(&bench, &site, ("two", 2), "e").await), "keys have rotated");
+    assert!(!believed(&signed(&bench, &site, ("one", 1), "f").await), "the old one is gone");
+    bench.advance(Duration::from_secs(3600));
+    *site.keys.lock().unwrap() = Next::Status(503);
+    assert!(believed(&signed(&bench, &site, ("two", 2), "g").await), "what was known is used");
+}
+
+#[tokio::test]
+async fn keys_stay_when_a_document_is_read_again() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    *site.keys.lock().unwrap() = Next::Json(json!({"keys": [jwk("one", 1)]}));
+    let uri = format!("{}/keys.json", site.origin);
+    site.change(|document| {
+        document["token_endpoint_auth_method"] = json!("private_key_jwt");
+        document["jwks_uri"] = json!(uri);
+    });
+    let client = ask(&bench, &site).await.unwrap();
+    let kept = async || super::keys(&bench.app, &client.id, Some("one")).await.unwrap();
+    assert!(matches!(kept().await.unwrap().find(Some("one")), Found::Key(_)));
+    bench.advance(Duration::from_secs(601));
+    *site.keys.lock().unwrap() = Next::Status(500);
+    ask(&bench, &site).await.unwrap();
+    assert!(matches!(kept().await.unwrap().find(Some("one")), Found::Key(_)));
+    site.change(|document| document["jwks_uri"] = json!(format!("{uri}?new")));
+    bench.advance(Duration::from_secs(601));
+    ask(&bench, &site).await.unwrap();
+    assert!(kept().await.is_none(), "keys of another place are not its keys");
+}
