@@ -4,7 +4,7 @@ Speaks JSON lines with the test that runs it. It writes {"authorize": URL} when 
 reads the URL that the browser was redirected to; it writes {"tools": [...]}, {"result": ...} and
 {"refreshed": ...} as it goes, and {"done": true} at the end.
 
-usage: sdk_client.py URL TOOL ARGUMENTS_JSON
+usage: sdk_client.py URL TOOL ARGUMENTS_JSON [URL of a document about this client, which is its id then]
 """
 
 import asyncio
@@ -54,7 +54,7 @@ async def redirected():
     return AuthorizationCodeResult(code=first("code"), state=first("state"), iss=first("iss"))
 
 
-async def main(url, tool, arguments):
+async def main(url, tool, arguments, document=None):
     storage = Memory()
     oauth = OAuthClientProvider(
         server_url=url,
@@ -67,6 +67,7 @@ async def main(url, tool, arguments):
         storage=storage,
         redirect_handler=open_browser,
         callback_handler=redirected,
+        client_metadata_url=document,
     )
     async with httpx2.AsyncClient(auth=oauth, timeout=30) as http:
         async with streamable_http_client(url=url, http_client=http) as streams:
@@ -88,4 +89,4 @@ async def main(url, tool, arguments):
     say(done=True)
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
+asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), *sys.argv[4:]))

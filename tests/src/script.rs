@@ -43,6 +43,14 @@ impl Script {
         Ok(Self { child, input, lines: BufReader::new(output).lines() })
     }
 
+    /// Gives it a line.
+    ///
+    /// # Errors
+    /// When it does not read any more.
+    pub async fn say(&mut self, line: &str) -> Result<()> {
+        Ok(self.input.write_all(format!("{line}\n").as_bytes()).await?)
+    }
+
     /// The next line that has `member`, and its value there. On the way `person` logs in where the client asks.
     ///
     /// # Errors
@@ -60,7 +68,7 @@ impl Script {
             }
             if let Some(url) = said["authorize"].as_str() {
                 let back = person.authorize(&Url::parse(url)?).await?;
-                self.input.write_all(format!("{back}\n").as_bytes()).await?;
+                self.say(back.as_str()).await?;
             }
         }
     }

@@ -86,6 +86,12 @@ pub async fn resolve(app: &App, address: IpAddr, client_id: &str) -> Result<Clie
     }
 }
 
+/// Whether a client, if it is one with a document, may still have one: trust that was taken back ends everything.
+#[must_use]
+pub fn is_trusted(app: &App, client_id: &str) -> bool {
+    !id::is_url(client_id) || DocumentUrl::parse(client_id, app.documents.policy()).is_some()
+}
+
 async fn fetch(app: &App, id: &DocumentUrl) -> Result<(Document, i64), NoClient> {
     let Authorization::Embedded(embedded) = &app.config.authorization;
     let Fetched { body, age } = app.documents.json(id.url()).await?;

@@ -21,9 +21,10 @@ use jwt_compact::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{NoClient, resolve};
+use super::{NoClient, fetch::Fetcher, resolve};
 use crate::{
     config::{Authorization, Config, HostPattern, MetadataDocuments, WebhookTargets},
+    routes,
     store::clients::Client,
     testing::{Answer, Bench, PUBLIC_URL, form, get},
     token::assertion,
@@ -282,6 +283,21 @@ async fn s54_s63_a_client_with_a_document_signs_with_the_keys_that_it_names() {
     bench.advance(Duration::from_secs(3600));
     *site.keys.lock().unwrap() = Next::Status(503);
     assert!(believed(&signed(&bench, &site, ("two", 2), "g").await), "what was known is used");
+}
+
+#[tokio::test]
+async fn s54_a_host_that_is_not_trusted_any_more_has_no_clients() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    ask(&bench, &site).await.unwrap();
+    let id = site.id();
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", &id)];
+    assert!(believed(&bench.public(form("/oauth/token", &fields)).await));
+
+    let mut later = bench.app.clone();
+    let policy = MetadataDocuments { hosts: Vec::new(), targets: WebhookTargets::Any };
+    later.documents = Arc::new(Fetcher::new(policy).unwrap());
+    let refused = crate::testing::answer(routes::public(later), form("/oauth/token", &fields));
+    assert!(!believed(&refused.await));
 }
 
 #[tokio::test]

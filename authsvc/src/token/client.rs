@@ -74,6 +74,9 @@ pub async fn authenticate<'a>(
         prove(app, machine, &shown, by).await?;
         return Ok(Caller::Machine(machine));
     }
+    if !cimd::is_trusted(app, &id) {
+        return Err(Refusal::InvalidClient("the host of this client is not trusted here", by));
+    }
     let Some(client) = app.store.client(&id).await? else {
         return Err(Refusal::InvalidClient("client_id is not registered here", by));
     };

@@ -43,8 +43,17 @@ pub fn render(config: &Path, to: &Path) -> Result<String> {
 /// # Errors
 /// When it cannot be started.
 pub fn authsvc(config: &Path, log: &Path) -> Result<Process> {
+    authsvc_with(config, log, &[])
+}
+
+/// The same, with more in its environment.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn authsvc_with(config: &Path, log: &Path, environment: &[(&str, String)]) -> Result<Process> {
     let mut command = Command::new(parts::authsvc()?);
     command.args(["serve", "-c"]).arg(config);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     Process::spawn("authsvc", command, log)
 }
 

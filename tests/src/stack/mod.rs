@@ -51,6 +51,8 @@ pub struct Setup {
     pub folder: Option<String>,
     /// What a test wants otherwise in Envoy's configuration: a text that is rendered, and what stands there instead.
     pub instead: Vec<(&'static str, &'static str)>,
+    /// What is in authsvc's environment besides.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
@@ -73,7 +75,7 @@ impl Setup {
             "envoy": {"admin": ports::free()},
             "servers": [],
         });
-        Self { config, workers: 1, folder: None, instead: Vec::new() }
+        Self { config, workers: 1, folder: None, instead: Vec::new(), environment: Vec::new() }
     }
 
     /// Adds a server; its endpoint is `/{name}/mcp`.
@@ -138,7 +140,8 @@ impl Stack {
             fs::write(&bootstrap, text.replace(rendered, instead))?;
         }
 
-        let authsvc = launch::authsvc(&config, &folder.join("authsvc.log"));
+        let authsvc =
+            launch::authsvc_with(&config, &folder.join("authsvc.log"), &setup.environment);
         let mut authsvc = authsvc.context("authsvc")?;
         let ready = format!("http://{}/ready", text(&setup.config, "/service/internal"));
         launch::ready(&mut authsvc, &ready).await?;
