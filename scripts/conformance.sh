@@ -1,22 +1,13 @@
 #!/bin/sh
 # The official conformance suite, direct and through the gateway: scripts/conformance.sh [--smoke]
-# It asks for Node.js 22, which comes from a wheel on PyPI into .tools/node22.
+# It asks for Node.js 22.
 set -eu
 . "$(dirname "$0")/steps.sh"
-"$root/scripts/python.sh"
+"$root/scripts/node22.sh"
 "$root/scripts/node.sh"
 "$root/scripts/wasm.sh"
 
 node22=$tools/node22
-wanted=$(fingerprint "$(python3 --version)" tests/conformance/requirements.txt)
-if ! done_before "$node22/.stamp" "$wanted"; then
-    say 'installing Node.js 22 into .tools/node22'
-    rm -rf "$node22"
-    quietly "$tools/log/node22.log" .venv/bin/python3 -m pip install --disable-pip-version-check \
-        --no-deps --target "$node22" -r tests/conformance/requirements.txt
-    mark_done "$node22/.stamp" "$wanted"
-fi
-
 stamp=tests/conformance/node_modules/.stamp
 wanted=$(fingerprint tests/conformance/requirements.txt tests/conformance/package-lock.json)
 if ! done_before "$stamp" "$wanted"; then

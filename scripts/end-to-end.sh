@@ -4,6 +4,7 @@ set -eu
 . "$(dirname "$0")/steps.sh"
 "$root/scripts/python.sh"
 "$root/scripts/node.sh"
+"$root/scripts/node22.sh"
 "$root/scripts/chromium.sh"
 "$root/scripts/postgres.sh"
 "$root/scripts/wasm.sh"

@@ -6,6 +6,7 @@
 //! - [`servers`]: real MCP servers of other people
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
 //! - [`script`]: a client that is a program of its own: the SDKs, a browser
+//! - [`whole_way`]: what such a client has to do, from the URL to a refreshed token
 //! - [`mcp`]: MCP over plain HTTP, every byte in the test's hand
 //! - [`http`]: the HTTP client under all of them
 //! - [`supervisor`]: `make run`
@@ -23,3 +24,4 @@ pub mod servers;
 pub mod stack;
 pub mod supervisor;
 pub mod upstream;
+pub mod whole_way;

