@@ -6,24 +6,13 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { launch, logIn } from "./chromium.mjs";
 
 const [authorizeUrl, email, password, folder, answer] = process.argv.slice(2);
 const redirectUri = new URL(authorizeUrl).searchParams.get("redirect_uri");
 mkdirSync(folder, { recursive: true });
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 try {
   const page = await browser.newPage({ viewport: { width: 1000, height: 800 } });
   const violations = [];
@@ -46,9 +35,7 @@ try {
   await page.goto(authorizeUrl);
   await page.screenshot({ path: join(folder, "login.png"), fullPage: true });
   const login = await page.innerText("body");
-  await page.fill("input[name=email]", email);
-  await page.fill("input[name=password]", password);
-  await Promise.all([page.waitForURL(/\/oauth\/consent/), page.click("button[type=submit]")]);
+  await logIn(page, email, password);
 
   await page.screenshot({ path: join(folder, "consent.png"), fullPage: true });
   const consent = await page.innerText("body");

@@ -34,3 +34,18 @@ async fn mcp_remote() -> Result<()> {
 async fn mcp_inspector_on_the_command_line() -> Result<()> {
     reaches_a_server(&parts::node_22()?, "inspector_cli.mjs").await
 }
+
+#[tokio::test]
+async fn oauth4webapi_as_a_confidential_client() -> Result<()> {
+    reaches_a_server(Path::new("node"), "oauth4webapi.mjs").await
+}
+
+#[tokio::test]
+async fn openid_client_as_a_public_client() -> Result<()> {
+    reaches_a_server(Path::new("node"), "openid_client.mjs").await
+}
+
+#[tokio::test]
+async fn authlib_as_a_confidential_client() -> Result<()> {
+    reaches_a_server(&parts::python()?, "authlib_client.py").await
+}
