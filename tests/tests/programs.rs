@@ -49,3 +49,9 @@ async fn openid_client_as_a_public_client() -> Result<()> {
 async fn authlib_as_a_confidential_client() -> Result<()> {
     reaches_a_server(&parts::python()?, "authlib_client.py").await
 }
+
+#[tokio::test]
+async fn a_web_page_of_another_origin_in_a_browser() -> Result<()> {
+    parts::chromium()?;
+    reaches_a_server(Path::new("node"), "web_page.mjs").await
+}
