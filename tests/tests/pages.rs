@@ -72,3 +72,29 @@ async fn a_person_denies_in_a_browser() -> Result<()> {
     ensure!(parameter(redirect, "code")?.is_none(), "{redirect}");
     stack.stop().await
 }
+
+#[tokio::test]
+async fn nothing_keeps_people_from_reading_a_page() -> Result<()> {
+    parts::chromium()?;
+    let upstream = Upstream::start(|_| Answer::json("{}")).await?;
+    let stack = Setup::new().server("everything", &upstream.url("/mcp")).start().await?;
+    let client = OAuth::register(&stack.url("everything")).await?;
+    let url = client.authorization_url("mcp", "s")?;
+    // An error that only a click takes back to a web site.
+    let site = "https://site.example/";
+    let unknown = OAuth::register_for(&stack.url("everything"), site).await?;
+    let mut returning = Url::parse(&format!("{}/oauth/authorize", stack.public_url()))?;
+    returning.query_pairs_mut().append_pair("client_id", &unknown.client_id);
+    returning.query_pairs_mut().append_pair("redirect_uri", site);
+
+    let script = parts::root().join("tests/clients/axe.mjs");
+    let arguments = [url.as_str(), EMAIL, PASSWORD, returning.as_str()];
+    let mut browser = Script::start(Path::new("node"), &script, &arguments)?;
+    let pages = browser.said("pages", &mut Person::admin()).await?;
+    let pages = pages.as_object().context("pages")?;
+    ensure!(pages.len() == 10, "{} pages", pages.len());
+    for (page, violations) in pages {
+        ensure!(*violations == json!([]), "{page}: {violations:#}");
+    }
+    stack.stop().await
+}
