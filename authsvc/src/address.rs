@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use axum::{
@@ -13,6 +13,17 @@ use axum::{
 use crate::state::App;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// How to reach a listener on this machine.
+#[must_use]
+pub fn on_this_machine(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        bound @ (IpAddr::V4(_) | IpAddr::V6(_)) => bound,
+    };
+    SocketAddr::new(ip, listen.port())
+}
 
 /// Address of the other end of the connection; the accept loop puts it on every request.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,10 @@ use crate::{
 
 /// Where RFC 9728 section 3.1 puts the metadata of a resource; its path follows.
 pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+/// Where RFC 8414 section 3 puts the metadata of the authorization server.
+pub const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+/// Where the key set is.
+pub const JWKS: &str = "/oauth/jwks.json";
 /// How long the key set, and any other document, may be kept: stale copies make a change hard to understand. Seconds.
 pub const JWKS_MAX_AGE: i64 = 300;
 /// How clients authenticate wherever they do; the last with one of the algorithms below.
@@ -34,9 +38,9 @@ const GRANTS: &[&str] = &["authorization_code", "refresh_token", "client_credent
 
 /// RFC 8414 and OpenID Connect Discovery in one: clients ask for either.
 #[derive(Debug, Serialize)]
-struct Metadata {
+pub(crate) struct Metadata {
     #[serde(flatten)]
-    server: AuthorizationServer,
+    pub(crate) server: AuthorizationServer,
     // No ID tokens are issued; but a client that reads the OpenID form refuses it without these.
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [&'static str; 2],
@@ -79,25 +83,30 @@ fn cache() -> [(HeaderName, String); 1] {
 }
 
 fn resource(config: &Config, server: &Server) -> Response {
-    let document = ProtectedResource {
+    (cache(), Json(protected_resource(config, server))).into_response()
+}
+
+/// RFC 9728 section 2.
+pub(crate) fn protected_resource(config: &Config, server: &Server) -> ProtectedResource {
+    ProtectedResource {
         resource: config.public_url.url(&server.path),
         authorization_servers: vec![config.public_url.as_str().to_owned()],
         scopes_supported: server.scopes.clone(),
         bearer_methods_supported: vec!["header".to_owned()],
         resource_name: Some(server.name.clone()),
-    };
-    (cache(), Json(document)).into_response()
+    }
 }
 
 /// A server that does not look at tokens has nothing to say about them.
-fn protected(config: &Config) -> impl Iterator<Item = &Server> {
+pub(crate) fn protected(config: &Config) -> impl Iterator<Item = &Server> {
     config.servers.iter().filter(|server| match server.authentication {
         Authentication::Required | Authentication::Optional => true,
         Authentication::None => false,
     })
 }
 
-fn metadata(config: &Config) -> Metadata {
+/// What we say of ourselves.
+pub(crate) fn metadata(config: &Config) -> Metadata {
     let url = |path: &str| config.public_url.url(path);
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let Authorization::Embedded(embedded) = &config.authorization;
@@ -119,7 +128,7 @@ fn metadata(config: &Config) -> Metadata {
             token_endpoint: url("/oauth/token"),
             registration_endpoint: url("/oauth/register"),
             revocation_endpoint: url("/oauth/revoke"),
-            jwks_uri: url("/oauth/jwks.json"),
+            jwks_uri: url(JWKS),
             response_types_supported: texts(&["code"]),
             response_modes_supported: texts(&["query"]),
             grant_types_supported: texts(grants),

@@ -12,7 +12,7 @@ use attache_authsvc::{
     check,
     clock::Clock,
     config::{Config, Mistakes},
-    init,
+    doctor, init,
     keys::Haste,
     operator::Operator,
     password, private_file,
@@ -55,6 +55,14 @@ enum Command {
     Render(Target),
     /// Say whether attache.yaml is right, and what it amounts to
     Check(File),
+    /// Look at the whole installation, and say what is not well and what to do
+    Doctor {
+        #[command(flatten)]
+        file: File,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Users of the embedded authorization server
     #[command(subcommand)]
     User(User),
@@ -179,6 +187,7 @@ fn main() -> ExitCode {
             render_snippets(&file.config, &output, ca)
         }
         Command::Check(file) => check_file(&file.config),
+        Command::Doctor { file, json } => examine(&file.config, json),
         Command::User(User::Hash) => hash(),
         Command::Backup { file, to } => backup(&file.config, &to),
         Command::User(User::List(file)) => operate(&file, async |desk| desk.users().await),
@@ -278,6 +287,14 @@ fn check_file(file: &Path) -> anyhow::Result<()> {
         writeln!(io::stderr(), "warning: {warning}")?;
     }
     say(&format!("{}: ok\n{}", file.display(), check::summary(&config)))
+}
+
+fn examine(file: &Path, json: bool) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    let report = runtime.block_on(doctor::examine(file, &Clock::system()));
+    say(&if json { serde_json::to_string(&report)? + "\n" } else { report.lines() })?;
+    anyhow::ensure!(report.verdict < doctor::Verdict::Failed, "not everything is well");
+    Ok(())
 }
 
 fn hash() -> anyhow::Result<()> {

@@ -50,11 +50,11 @@ struct Limits {
 /// What the public reaches.
 pub fn public(app: App) -> Router {
     let table = probes()
-        .route("/.well-known/oauth-protected-resource", get(discovery::root_resource))
+        .route(discovery::PROTECTED_RESOURCE, get(discovery::root_resource))
         .route("/.well-known/oauth-protected-resource/{*path}", get(discovery::path_resource))
-        .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
+        .route(discovery::AUTHORIZATION_SERVER, get(discovery::authorization_server))
         .route("/.well-known/openid-configuration", get(discovery::authorization_server))
-        .route("/oauth/jwks.json", get(discovery::jwks))
+        .route(discovery::JWKS, get(discovery::jwks))
         .route("/oauth/register", post(registration::register))
         .route(
             "/oauth/register/{client_id}",

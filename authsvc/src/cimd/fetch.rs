@@ -1,12 +1,11 @@
 //! Fetches what strangers name: over TLS from globally routable addresses, without redirects, not too long and not
 //! too much.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use reqwest::{
     Client, Response,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap},
-    redirect,
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -15,6 +14,7 @@ use url::Url;
 use crate::{
     config::MetadataDocuments,
     events::target::{self, GuardedResolver, TargetError},
+    outgoing,
 };
 
 /// How long it may take, all in all.
@@ -76,13 +76,8 @@ impl Fetcher {
     /// # Errors
     /// When the system has no root certificates.
     pub fn new(policy: MetadataDocuments) -> Result<Self, reqwest::Error> {
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
-            tracing::trace!("a TLS provider was installed before");
-        }
-        let client = Client::builder()
-            .user_agent(concat!("attache/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
+        let client = outgoing::builder("https")
+            .http1_only()
             .dns_resolver(GuardedResolver::new(policy.targets))
             .timeout(TIMEOUT)
             .build()?;
@@ -132,16 +127,9 @@ async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
     Ok(body)
 }
 
-/// With its causes. The URL is a stranger's, and in the log beside it.
+/// The URL is a stranger's, and in the log beside it.
 fn silent(error: reqwest::Error) -> FetchError {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    FetchError::Silent(text)
+    FetchError::Silent(outgoing::explain(error))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -4,6 +4,7 @@
 //! goes to those very addresses: a name that changes its answer between check and use gains nothing.
 
 use std::{
+    error::Error,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
@@ -62,15 +63,25 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let targets = self.0;
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            for address in &found {
-                admit(targets, address.ip())?;
-            }
-            let addresses: Addrs = Box::new(found.into_iter());
+            let addresses: Addrs = Box::new(resolve(name.as_str(), targets).await?.into_iter());
             Ok(addresses)
         })
     }
+}
+
+/// The addresses of a name, all of which are allowed.
+///
+/// # Errors
+/// When it cannot be resolved, or to an address that is not allowed.
+pub async fn resolve(
+    name: &str,
+    targets: WebhookTargets,
+) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+    for address in &found {
+        admit(targets, address.ip())?;
+    }
+    Ok(found)
 }
 
 fn admit(targets: WebhookTargets, address: IpAddr) -> Result<(), TargetError> {

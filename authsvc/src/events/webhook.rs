@@ -1,11 +1,10 @@
 //! One destination and one attempt at it (Standard Webhooks 1.0.0).
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use reqwest::{
     Client, Response, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
-    redirect,
 };
 use time::{
     OffsetDateTime,
@@ -17,7 +16,10 @@ use super::{
     signature::{Key, KeyError},
     target::{self, GuardedResolver, TargetError},
 };
-use crate::config;
+use crate::{
+    config,
+    outgoing::{self, explain},
+};
 
 /// Time in which a receiver must answer.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
@@ -119,19 +121,10 @@ impl Webhook {
     ) -> Result<Self, WebhookError> {
         target::check(&config.url, config.targets)?;
         let key = Key::parse(&config.secret)?;
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
-            tracing::trace!("a TLS provider was installed before");
-        }
-        let mut client = Client::builder()
-            .user_agent(concat!("attache/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
+        let client = outgoing::builder(config.url.scheme())
+            .http1_only()
             .dns_resolver(GuardedResolver::new(config.targets))
             .timeout(timeout);
-        if config.url.scheme() == "http" {
-            // No certificate will be looked at, so none needs to be on this machine.
-            client = client.tls_certs_only([]);
-        }
         let client = client.build().map_err(WebhookError::Client)?;
         Ok(Self { url: config.url.clone(), key, client })
     }
@@ -200,18 +193,6 @@ async fn beginning(mut response: Response) -> String {
         kept.extend(chunk.into_iter().take(KEPT_REPLY - kept.len()));
     }
     String::from_utf8_lossy(&kept).into_owned()
-}
-
-/// The error with its causes, innermost last, and without the URL, which may carry secrets.
-fn explain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     jwk::{JwkSet, PublicKey},
     keeper::{Haste, Keeper, Rotated, Settings},
-    ring::Ring,
+    ring::{Ring, current},
     rotation::{PUBLISHED, timeline},
     signer::{Validity, Verified},
     vault::Vault,

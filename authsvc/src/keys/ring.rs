@@ -44,10 +44,9 @@ impl Ring {
             known(&key.kid).map_or_else(|| Key::open(key, settings).map(Arc::new), Ok)
         };
         let keys = stored.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let algorithm = settings.policy.algorithm;
-        let signs = |key: &SigningKey| key.state == State::Current && key.algorithm == algorithm;
-        let current = stored.iter().zip(&keys).find(|(row, _)| signs(row)).map(|(_, key)| key);
-        let current = Arc::clone(current.ok_or(KeyError::Missing(algorithm))?);
+        let kid = current(stored, settings).map(|key| key.kid.as_str());
+        let current = keys.iter().find(|key| Some(key.public.kid.as_str()) == kid);
+        let current = Arc::clone(current.ok_or(KeyError::Missing(settings.policy.algorithm))?);
         let jwks = JwkSet { keys: keys.iter().map(|key| key.public.clone()).collect() };
         Ok(Self { states: stored.iter().map(|key| key.state).collect(), keys, current, jwks })
     }
@@ -83,6 +82,13 @@ impl Ring {
     fn key(&self, kid: &str) -> Option<&Arc<Key>> {
         self.keys.iter().find(|key| key.public.kid == kid)
     }
+}
+
+/// The key that signs.
+#[must_use]
+pub fn current<'a>(stored: &'a [SigningKey], settings: &Settings) -> Option<&'a SigningKey> {
+    let algorithm = settings.policy.algorithm;
+    stored.iter().find(|key| key.state == State::Current && key.algorithm == algorithm)
 }
 
 impl Key {

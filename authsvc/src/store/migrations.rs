@@ -37,6 +37,9 @@ const STEPS: [Step; 9] = [
     step!("0009_documents.sql", "documents of clients"),
 ];
 
+/// The version of a database that is up to date.
+pub(super) const NEWEST: usize = STEPS.len();
+
 /// Brings a database from any of the steps to the last; one process at a time, where several may start at once.
 pub(super) fn migrator(dialect: Dialect) -> Migrator {
     let migration = |(version, step): (i64, &Step)| {

@@ -16,6 +16,7 @@ pub mod documents;
 pub mod endings;
 pub mod events;
 pub mod grants;
+mod inspection;
 pub mod interactions;
 pub mod keys;
 pub mod managing;
@@ -34,6 +35,7 @@ use self::dialect::Dialect;
 pub use self::{
     backup::{BackupError, backup},
     dialect::Turn,
+    inspection::Schema,
 };
 use crate::config::Database;
 
@@ -86,6 +88,14 @@ impl Store {
     /// When it cannot be reached or opened, or its schema is newer than we are.
     pub async fn open(database: &Database) -> Result<Self, Error> {
         open::open(database).await
+    }
+
+    /// Opens the database to look at it: makes nothing, changes nothing, and takes it as it is.
+    ///
+    /// # Errors
+    /// When it cannot be reached or opened, or there is none.
+    pub async fn look(database: &Database) -> Result<Self, Error> {
+        open::look(database).await
     }
 
     /// Begins to write; what was written is there when the transaction is committed, and gone when it is dropped.

@@ -29,6 +29,7 @@ const SQLITE_FIRST: &str = "PRAGMA busy_timeout = 60000";
 const SQLITE_WRITER: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                              PRAGMA busy_timeout = 5000";
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000";
+const POSTGRES_READER: &str = "SET default_transaction_read_only = on";
 /// A process that stands still must not make the others wait for what it has locked.
 const POSTGRES: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'";
 
@@ -38,12 +39,39 @@ pub(super) async fn open(database: &Database) -> Result<Store, Error> {
         Database::Sqlite(path) => sqlite(path).await,
         Database::Postgres(url) => postgres(url.reveal()).await,
     };
-    store.map_err(|error| {
-        if let Error::Database(source) = error {
-            return Error::Open { database: database.to_string(), source };
+    store.map_err(|error| of(database, error))
+}
+
+/// See [`Store::look`].
+pub(super) async fn look(database: &Database) -> Result<Store, Error> {
+    let looked = async {
+        let (dialect, options, greeting) = match database {
+            Database::Sqlite(path) => (Dialect::Sqlite, sqlite_options(path, "ro")?, SQLITE_READER),
+            Database::Postgres(url) => {
+                install_default_drivers();
+                let options = AnyConnectOptions::from_str(url.reveal())?;
+                (Dialect::Postgres, options, POSTGRES_READER)
+            }
+        };
+        let mut connection = connect(&options).await?;
+        if dialect == Dialect::Postgres {
+            refuse_old(&mut connection).await?;
         }
-        error
-    })
+        connection.close().await?;
+        let readers = pool(greeting).max_connections(1).connect_with(options).await?;
+        Ok(Store { writer: readers.clone(), readers, dialect })
+    };
+    looked.await.map_err(|error| of(database, error))
+}
+
+/// The error, with which database it is.
+fn of(database: &Database, error: Error) -> Error {
+    match error {
+        Error::Database(source) => Error::Open { database: database.to_string(), source },
+        other @ (Error::Open { .. } | Error::Old(_) | Error::File { .. } | Error::Migration(_)) => {
+            other
+        }
+    }
 }
 
 async fn sqlite(path: &Path) -> Result<Store, Error> {
@@ -64,12 +92,7 @@ async fn postgres(url: &str) -> Result<Store, Error> {
     install_default_drivers();
     let options = AnyConnectOptions::from_str(url)?;
     let mut connection = connect(&options).await?;
-    let version: String = sqlx::query_scalar("SELECT current_setting('server_version_num')")
-        .fetch_one(&mut connection)
-        .await?;
-    if version.parse().is_ok_and(|version: u32| version < OLDEST_POSTGRES) {
-        return Err(Error::Old(version));
-    }
+    refuse_old(&mut connection).await?;
     // Not one of the pool's: who waits for another process that migrates should wait for as long as it takes.
     migrate(Dialect::Postgres, &mut connection).await?;
     connection.close().await?;
@@ -95,6 +118,16 @@ async fn write_ahead(connection: &mut AnyConnection) -> Result<(), sqlx::Error> 
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     code.is_some_and(|code| code & 0xff == 5)
+}
+
+async fn refuse_old(connection: &mut AnyConnection) -> Result<(), Error> {
+    let version: String = sqlx::query_scalar("SELECT current_setting('server_version_num')")
+        .fetch_one(connection)
+        .await?;
+    if version.parse().is_ok_and(|version: u32| version < OLDEST_POSTGRES) {
+        return Err(Error::Old(version));
+    }
+    Ok(())
 }
 
 /// One process at a time: in PostgreSQL the migrator takes a lock, in SQLite a transaction is one.

@@ -8,6 +8,7 @@ use super::{
     super::{HostPort, Service, document::Path, file},
     report::{Checked, Report},
 };
+use crate::address::on_this_machine;
 
 /// The section `service`.
 pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<Service> {
@@ -81,12 +82,7 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 
 /// How to reach a listener on this machine.
 fn reach(listen: SocketAddr) -> HostPort {
-    let host = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.to_string(),
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => ip.to_string(),
-    };
+    let host = on_this_machine(listen).ip().to_string();
     HostPort { host, port: listen.port() }
 }
 

@@ -1,0 +1,122 @@
+//! The other parts: authsvc itself where Envoy asks it, the MCP servers, the receiver of the webhook.
+
+use std::time::Duration;
+
+use attache_protocol::plugin::CallerToken;
+use reqwest::{StatusCode, header};
+use tokio::time;
+use url::Host;
+
+use super::{Finding, all, fetch};
+use crate::{
+    address::on_this_machine,
+    config::{Config, HttpVersion, Server},
+    events::target,
+    outgoing,
+};
+
+/// Patience with the resolver of names.
+const RESOLVING: Duration = Duration::from_secs(5);
+/// What every MCP server may be asked; one that wants a session first says so, and that is an answer, too.
+const PING: &str = r#"{"jsonrpc":"2.0","id":"doctor","method":"ping"}"#;
+
+/// The internal listener.
+pub(super) async fn internal(config: &Config) -> Finding {
+    const CHECK: &str = "internal";
+    let address = on_this_machine(config.service.internal);
+    let url = format!("http://{address}/ready");
+    let fetched = match fetch::get(&url).await {
+        Ok(fetched) => fetched,
+        Err(error) => {
+            let found = format!("{address} does not answer: {error}");
+            return Finding::failed(CHECK, found, "start `authsvc serve`, or look at its log");
+        }
+    };
+    match fetched.status {
+        StatusCode::OK => Finding::ok(CHECK, format!("{address} is ready")),
+        status => Finding::failed(
+            CHECK,
+            format!("{address} is not ready ({status})"),
+            "look at the log of authsvc",
+        ),
+    }
+}
+
+/// Each MCP server.
+pub(super) async fn servers(config: &Config) -> Vec<Finding> {
+    all(config.servers.iter().cloned().map(server)).await
+}
+
+async fn server(server: Server) -> Finding {
+    let check = format!("server {}", server.name);
+    let url = &server.url;
+    let status = match ask(&server).await {
+        Ok(status) => status,
+        Err(error) => {
+            let found = format!("{url} does not answer: {error}");
+            let remedy = format!("start it, or mend the url of `{}`", server.name);
+            return Finding::failed(&check, found, &remedy);
+        }
+    };
+    let found = format!("{url} answers ({})", status.as_u16());
+    match status {
+        StatusCode::NOT_FOUND => Finding::warning(&check, found, "see that the path is its MCP endpoint"),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if server.credentials.is_some() => {
+            Finding::warning(&check, found, "it does not take the configured credentials")
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+            if server.caller_token == CallerToken::Removed =>
+        {
+            Finding::warning(&check, found, "it wants `credentials`, and none are configured")
+        }
+        _ if status.is_server_error() => Finding::warning(&check, found, "look at its log"),
+        _ if status.is_redirection() => {
+            Finding::warning(&check, found, "give the url that it redirects to")
+        }
+        _ => Finding::ok(&check, found),
+    }
+}
+
+/// As Envoy would, with the same credentials.
+async fn ask(server: &Server) -> Result<StatusCode, String> {
+    let builder = outgoing::builder(server.url.scheme());
+    let builder = match server.http {
+        HttpVersion::Http1 => builder.http1_only(),
+        HttpVersion::Http2 => builder.http2_prior_knowledge(),
+        HttpVersion::Negotiated => builder,
+    };
+    let mut request = fetch::client(builder)?
+        .post(server.url.clone())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json, text/event-stream");
+    if let Some(credentials) = &server.credentials {
+        request = request.header(&credentials.header, credentials.value.reveal());
+    }
+    let response = request.body(PING).send().await.map_err(outgoing::explain)?;
+    Ok(response.status())
+}
+
+/// The receiver of events, which is not spoken to: it would take whatever we say for an event.
+pub(super) async fn webhook(config: &Config) -> Vec<Finding> {
+    const CHECK: &str = "webhook";
+    let Some(webhook) = &config.webhook else { return Vec::new() };
+    let origin = webhook.url.origin().ascii_serialization();
+    let allowed = async {
+        target::check(&webhook.url, webhook.targets).map_err(|error| error.to_string())?;
+        let Some(Host::Domain(name)) = webhook.url.host() else { return Ok(1) };
+        let resolving = time::timeout(RESOLVING, target::resolve(name, webhook.targets));
+        let resolved = resolving.await.map_err(|_late| "no answer from the resolver".to_owned())?;
+        resolved.map(|addresses| addresses.len()).map_err(|error| error.to_string())
+    };
+    vec![match allowed.await {
+        Ok(count) => {
+            let unit = if count == 1 { "address" } else { "addresses" };
+            Finding::ok(CHECK, format!("{origin} has {count} {unit}, all allowed"))
+        }
+        Err(error) => Finding::failed(
+            CHECK,
+            format!("{origin} cannot be delivered to: {error}"),
+            "mend analytics.webhook.url; events wait meanwhile",
+        ),
+    }]
+}

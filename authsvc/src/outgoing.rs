@@ -1,0 +1,33 @@
+//! The HTTP client with which we go out: to where the configuration says, and nowhere else.
+
+use reqwest::{Client, ClientBuilder, redirect};
+use std::error::Error as _;
+
+/// A client that follows no redirect and no proxy of the environment. `scheme` is that of what it will be used for.
+pub(crate) fn builder(scheme: &str) -> ClientBuilder {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::trace!("a TLS provider was installed before");
+    }
+    let client = Client::builder()
+        .user_agent(concat!("attache/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .no_proxy();
+    if scheme == "http" {
+        // No certificate will be looked at, so none needs to be on this machine.
+        return client.tls_certs_only([]);
+    }
+    client
+}
+
+/// An error with its causes, innermost last, and without the URL, which may carry secrets.
+#[must_use]
+pub(crate) fn explain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
