@@ -9,28 +9,45 @@ use axum::{
 };
 use tracing::Instrument as _;
 
-use crate::state::App;
+use crate::{metrics::Listener, state::App};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is taken over, bytes.
 const MAX_ID: usize = 64;
 
-/// Takes the caller's `x-request-id` or makes one, answers with it, and logs under it.
-pub async fn correlate(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Which listener requests come in at, beside what handlers share.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// What handlers share.
+    pub app: App,
+    /// It.
+    pub listener: Listener,
+}
+
+/// Takes the caller's `x-request-id` or makes one, answers with it, logs under it, and counts.
+pub async fn correlate(
+    State(Entrance { app, listener }): State<Entrance>,
+    request: Request,
+    next: Next,
+) -> Response {
     let sent = request.headers().get(X_REQUEST_ID).and_then(acceptable).map(str::to_owned);
     let id = sent.unwrap_or_else(|| app.random.id());
+    // As the table of routes has it: what is not there has no name of its own.
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = path.as_deref().unwrap_or("unknown");
     let span = tracing::info_span!(
         "request",
         id,
         method = %request.method(),
-        path = path.as_deref().unwrap_or("unknown"),
+        path,
     );
     let begun = app.clock.elapsed();
     let answer = async {
         let response = next.run(request).await;
-        let took_ms = app.clock.elapsed().saturating_sub(begun).as_millis();
-        tracing::info!(status = response.status().as_u16(), took_ms, "answered");
+        let took = app.clock.elapsed().saturating_sub(begun);
+        let status = response.status();
+        tracing::info!(status = status.as_u16(), took_ms = took.as_millis(), "answered");
+        app.metrics.answered(listener, path, status, took);
         response
     };
     let mut response = answer.instrument(span).await;

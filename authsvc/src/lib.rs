@@ -17,6 +17,7 @@ pub mod init;
 pub mod introspection;
 pub mod keys;
 pub mod limits;
+pub mod metrics;
 pub mod operator;
 mod outgoing;
 pub mod pages;
@@ -31,6 +32,7 @@ pub mod routes;
 pub mod server;
 pub mod sessions;
 pub mod state;
+pub mod status;
 pub mod store;
 pub mod sweep;
 #[cfg(test)]

@@ -95,6 +95,12 @@ impl Refusal {
         Self::InvalidRequest(text.to_owned())
     }
 
+    /// `error`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.row().1
+    }
+
     /// How to authenticate, of a refusal that is about that (RFC 9110 section 11.6.1, RFC 6750 section 3).
     const fn challenge(&self) -> Option<&'static str> {
         if matches!(self, Self::InvalidClient(_, ShownBy::Header)) {

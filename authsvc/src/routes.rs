@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use attache_protocol::secret::Secret;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
@@ -13,17 +14,19 @@ use axum::{
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{
     authorization::{authorize, consent, login},
     body::{self, Allowed},
-    correlation, discovery, events, introspection,
+    correlation::{self, Entrance},
+    discovery, events, introspection,
+    metrics::{self, Listener},
     refusal::NotFound,
     registration::{self, management},
     state::App,
-    token,
+    status, token,
 };
 
 /// Of a public request. Envoy sends a body when it has all of it; what takes longer comes from elsewhere, and holds
@@ -31,12 +34,14 @@ use crate::{
 const PUBLIC: Limits = Limits {
     body: Allowed { bytes: 64 * 1024, time: Duration::from_secs(10) },
     time: Duration::from_secs(15),
+    listener: Listener::Public,
 };
 /// Of an internal request: batches of events come from the filter's memory, and a reader of events waits for up
 /// to 25 s.
 const INTERNAL: Limits = Limits {
     body: Allowed { bytes: 8 * 1024 * 1024, time: Duration::from_secs(10) },
     time: Duration::from_secs(30),
+    listener: Listener::Internal,
 };
 
 /// What a request may cost.
@@ -45,6 +50,8 @@ struct Limits {
     body: Allowed,
     /// From its head to its answer.
     time: Duration,
+    /// Where it comes in.
+    listener: Listener,
 }
 
 /// What the public reaches.
@@ -65,7 +72,7 @@ pub fn public(app: App) -> Router {
         .route("/oauth/consent", get(consent::get).post(consent::post))
         .route("/oauth/token", post(token::token))
         .route("/oauth/revoke", post(token::revoke::revoke));
-    finish(bounded(table.fallback(not_found), PUBLIC.body), PUBLIC.time, app)
+    finish(bounded(table.fallback(not_found), PUBLIC.body), PUBLIC, app)
 }
 
 /// What Envoy and the operator reach.
@@ -76,8 +83,12 @@ pub fn internal(app: App) -> Router {
     // The secret comes before the body: without it nothing is kept of that.
     let guarded = bounded(guarded, INTERNAL.body)
         .layer(middleware::from_fn_with_state(app.clone(), require_secret));
+    let watched =
+        Router::new().route("/metrics", get(metrics::scrape)).route("/status", get(status::status));
+    let watched = bounded(watched, PUBLIC.body)
+        .layer(middleware::from_fn_with_state(app.clone(), require_watcher));
     let open = bounded(probes().fallback(not_found), PUBLIC.body);
-    finish(open.merge(guarded), INTERNAL.time, app)
+    finish(open.merge(guarded).merge(watched), INTERNAL, app)
 }
 
 /// What anyone may ask on either listener.
@@ -95,11 +106,12 @@ fn bounded(table: Router<App>, allowed: Allowed) -> Router<App> {
 
 /// What every request goes through, from the outside in: correlation id and log line, time limit, a panic costs
 /// one request.
-fn finish(table: Router<App>, time: Duration, app: App) -> Router {
+fn finish(table: Router<App>, limits: Limits, app: App) -> Router {
+    let entrance = Entrance { app: app.clone(), listener: limits.listener };
     table
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, time))
-        .layer(middleware::from_fn_with_state(app.clone(), correlation::correlate))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.time))
+        .layer(middleware::from_fn_with_state(entrance, correlation::correlate))
         .with_state(app)
 }
 
@@ -119,11 +131,30 @@ async fn ready(State(app): State<App>) -> Response {
     }
 }
 
-/// Compares digests, so that neither the time nor the length of the secret shows.
+/// Who knows `service.secret` may ask for everything here.
 async fn require_secret(State(app): State<App>, request: Request, next: Next) -> Response {
+    let secrets = [Some(&app.config.service.secret)];
+    admit(secrets, request, next).await
+}
+
+/// Who only watches has a secret that opens nothing else.
+async fn require_watcher(State(app): State<App>, request: Request, next: Next) -> Response {
+    let service = &app.config.service;
+    admit([Some(&service.secret), service.metrics_secret.as_ref()], request, next).await
+}
+
+/// Compares digests, so that neither the time nor the length of a secret shows.
+async fn admit<const N: usize>(
+    secrets: [Option<&Secret>; N],
+    request: Request,
+    next: Next,
+) -> Response {
     let sent = request.headers().get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-    let expected = format!("Bearer {}", app.config.service.secret.reveal());
-    if bool::from(Sha256::digest(sent).ct_eq(&Sha256::digest(expected))) {
+    let sent = Sha256::digest(sent);
+    let is_sent =
+        |secret: &Secret| sent.ct_eq(&Sha256::digest(format!("Bearer {}", secret.reveal())));
+    let admitted = secrets.into_iter().flatten().map(is_sent);
+    if bool::from(admitted.fold(Choice::from(0), |any, this| any | this)) {
         return next.run(request).await;
     }
     body::forget(INTERNAL.body.time, request).await;
@@ -274,7 +305,7 @@ mod tests {
         }
         let table = Router::new().route("/panic", on_get(panics));
         let table = table.route("/live", on_get(super::live));
-        let router = finish(table, super::PUBLIC.time, bench.app.clone());
+        let router = finish(table, super::PUBLIC, bench.app.clone());
         let failed = answer(router.clone(), get("/panic")).await;
         assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(failed.json()["error"], "server_error");

@@ -9,6 +9,7 @@ use crate::{
     events::arrivals::Arrivals,
     keys::{Keeper, Keys, Settings},
     limits::PerNetwork,
+    metrics::Metrics,
     random::Random,
     store::Store,
     throttle::Throttle,
@@ -40,6 +41,10 @@ pub struct App {
     pub passwords: Arc<Passwords>,
     /// Wakes those who wait for events.
     pub arrivals: Arrivals,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// When the process began, Unix seconds.
+    pub started_at: i64,
 }
 
 impl App {
@@ -52,7 +57,10 @@ impl App {
         let store = Store::open(&config.database).await?;
         let keeper = Keeper::new(store.clone(), Settings::of(&config), random.clone());
         let keys = Keys::open(keeper, clock.now_unix()).await?;
+        let started_at = clock.now_unix();
         Ok(Self {
+            metrics: Arc::new(Metrics::new(keys.rotations(), started_at)),
+            started_at,
             keys: Arc::new(keys),
             registrations: Arc::new(PerNetwork::registrations(clock.clone())),
             authorizations: Arc::new(PerNetwork::authorizations(clock.clone())),

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     address::ClientAddress,
     cimd::{self, NoClient},
+    metrics::Throttled,
     pages::error::Trouble,
     redirect, sessions,
     state::App,
@@ -80,7 +81,12 @@ async fn authorize(
     };
     let login = login.map(|login| (login, Freshness::Earlier));
     // Only what waits for somebody is kept.
-    let admit = || app.authorizations.admit(address).map_err(|_seconds| Trouble::Overloaded);
+    let admit = || {
+        app.authorizations.admit(address).map_err(|_seconds| {
+            app.metrics.throttled(Throttled::Authorization);
+            Trouble::Overloaded
+        })
+    };
     match decide(app, asked, login).await? {
         Grant::Asked(asked) => {
             admit()?;

@@ -23,6 +23,7 @@ use crate::{
     config::User,
     cookies::Cookie,
     csrf::{self, Form},
+    metrics::{LoggedIn, Throttled},
     pages::{
         self, STYLE,
         error::{Trouble, gateway},
@@ -30,7 +31,7 @@ use crate::{
     sessions,
     state::App,
     throttle::TooMany,
-    users::Member,
+    users::{Member, Overloaded},
 };
 
 /// Said of an unknown address and of a wrong password alike.
@@ -102,6 +103,23 @@ async fn log_in(
 }
 
 async fn attempt<'a>(app: &'a App, typed: &Typed, address: IpAddr) -> Result<Attempt<'a>, Trouble> {
+    let attempt = check(app, typed, address).await;
+    let (result, throttled) = match &attempt {
+        Ok(Attempt::Member(_)) => (LoggedIn::Ok, None),
+        Ok(Attempt::Wrong) => (LoggedIn::Wrong, None),
+        Ok(Attempt::TooMany(_)) => (LoggedIn::Throttled, Some(Throttled::Login)),
+        Err(Overloaded) => (LoggedIn::Overloaded, Some(Throttled::PasswordChecks)),
+    };
+    app.metrics.logged_in(result);
+    throttled.into_iter().for_each(|kind| app.metrics.throttled(kind));
+    Ok(attempt?)
+}
+
+async fn check<'a>(
+    app: &'a App,
+    typed: &Typed,
+    address: IpAddr,
+) -> Result<Attempt<'a>, Overloaded> {
     let place = app.passwords.begin()?;
     let now_ms = millis(app.clock.elapsed());
     let pause = match app.throttle.begin(&typed.email, address, now_ms) {

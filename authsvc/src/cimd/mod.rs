@@ -23,6 +23,7 @@ use self::{
 use crate::{
     clock::seconds,
     config::Authorization,
+    metrics::Throttled,
     state::App,
     store::{
         self,
@@ -73,7 +74,10 @@ pub async fn resolve(app: &App, address: IpAddr, client_id: &str) -> Result<Clie
     if let Some(kept) = kept.as_ref().filter(|_| now < expires_at) {
         return Ok(kept.clone());
     }
-    app.authorizations.admit(address).map_err(|_seconds| NoClient::TooMany)?;
+    app.authorizations.admit(address).map_err(|_seconds| {
+        app.metrics.throttled(Throttled::Authorization);
+        NoClient::TooMany
+    })?;
     match (fetch(app, &id).await, kept) {
         (Ok((document, age)), kept) => keep(app, &id, document, kept, now + age).await,
         (Err(NoClient::Fetch(error)), Some(kept))

@@ -72,6 +72,7 @@ pub(super) struct Service {
     pub(super) address: Option<String>,
     pub(super) internal_address: Option<String>,
     pub(super) secret: Option<Secret>,
+    pub(super) metrics_secret: Option<Secret>,
     pub(super) trusted_proxies: Option<Vec<Option<String>>>,
 }
 

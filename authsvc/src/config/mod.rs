@@ -282,6 +282,8 @@ pub struct Service {
     pub internal_address: HostPort,
     /// Shared with the filter, at least 32 characters.
     pub secret: Secret,
+    /// Opens `/metrics` and `/status` at `internal`, and nothing else.
+    pub metrics_secret: Option<Secret>,
     /// Addresses whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
 }

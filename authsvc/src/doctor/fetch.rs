@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attache_protocol::secret::Secret;
 use reqwest::{Client, Method, StatusCode, header};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
@@ -23,9 +24,21 @@ pub(super) struct Fetched {
 
 /// A request for a document.
 pub(super) async fn get(url: &str) -> Result<Fetched, String> {
+    ask(url, None).await
+}
+
+/// A request of somebody who has this secret.
+pub(super) async fn get_with(url: &str, secret: &Secret) -> Result<Fetched, String> {
+    ask(url, Some(secret)).await
+}
+
+async fn ask(url: &str, secret: Option<&Secret>) -> Result<Fetched, String> {
     let scheme = url.split(':').next().unwrap_or_default();
     let client = client(outgoing::builder(scheme))?;
-    let request = client.request(Method::GET, url).header(header::ACCEPT, "application/json");
+    let mut request = client.request(Method::GET, url).header(header::ACCEPT, "application/json");
+    if let Some(secret) = secret {
+        request = request.bearer_auth(secret.reveal());
+    }
     let mut response = request.send().await.map_err(outgoing::explain)?;
     let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
     let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());

@@ -1,9 +1,10 @@
 //! The other parts: authsvc itself where Envoy asks it, the MCP servers, the receiver of the webhook.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use attache_protocol::plugin::CallerToken;
 use reqwest::{StatusCode, header};
+use serde_json::Value;
 use tokio::time;
 use url::Host;
 
@@ -33,12 +34,43 @@ pub(super) async fn internal(config: &Config) -> Finding {
         }
     };
     match fetched.status {
-        StatusCode::OK => Finding::ok(CHECK, format!("{address} is ready")),
+        StatusCode::OK => running(CHECK, config, address).await,
         status => Finding::failed(
             CHECK,
             format!("{address} is not ready ({status})"),
             "look at the log of authsvc",
         ),
+    }
+}
+
+/// Whether what runs there has read this configuration, and is of this version.
+async fn running(check: &str, config: &Config, address: SocketAddr) -> Finding {
+    const REMEDY: &str = "restart it";
+    let url = format!("http://{address}/status");
+    let status = match fetch::get_with(&url, &config.service.secret).await {
+        Ok(fetched) if fetched.status == StatusCode::UNAUTHORIZED => {
+            let found = format!("{address} is ready, but has another service.secret");
+            return Finding::failed(
+                check,
+                found,
+                "restart it, and render Envoy's configuration anew",
+            );
+        }
+        Ok(fetched) => fetched,
+        Err(error) => {
+            let found = format!("{address} is ready, but {url} cannot be read: {error}");
+            return Finding::warning(check, found, REMEDY);
+        }
+    };
+    let status: Value = serde_json::from_slice(&status.body).unwrap_or_default();
+    match status.get("version").and_then(Value::as_str) {
+        Some(version) if version == env!("CARGO_PKG_VERSION") => {
+            Finding::ok(check, format!("{address} is ready, version {version}"))
+        }
+        _ => {
+            let found = format!("{address} is ready, but of another version than this one");
+            Finding::warning(check, found, REMEDY)
+        }
     }
 }
 
@@ -60,7 +92,9 @@ async fn server(server: Server) -> Finding {
     };
     let found = format!("{url} answers ({})", status.as_u16());
     match status {
-        StatusCode::NOT_FOUND => Finding::warning(&check, found, "see that the path is its MCP endpoint"),
+        StatusCode::NOT_FOUND => {
+            Finding::warning(&check, found, "see that the path is its MCP endpoint")
+        }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if server.credentials.is_some() => {
             Finding::warning(&check, found, "it does not take the configured credentials")
         }

@@ -48,7 +48,8 @@ impl Installation {
         })
         .await;
         let front: Change = Arc::new(Mutex::new(Box::new(|_path, response| response)));
-        let state = (routes::public(bench.app.clone()), Arc::clone(&front), bench.app.clock.clone());
+        let state =
+            (routes::public(bench.app.clone()), Arc::clone(&front), bench.app.clock.clone());
         let proxy = Router::new().fallback(pass_on).with_state(state);
         tokio::spawn(async { axum::serve(public, proxy).await.unwrap() });
         let router = routes::internal(bench.app.clone());
@@ -105,7 +106,15 @@ async fn an_installation_that_is_well_is_called_so_and_shows_no_secret() {
     .await;
     let findings = installation.examine().await;
     let checks: Vec<&str> = findings.iter().map(|finding| finding.check.as_str()).collect();
-    let all = ["metadata", "clock", "keys", "resource everything", "internal", "server everything", "webhook"];
+    let all = [
+        "metadata",
+        "clock",
+        "keys",
+        "resource everything",
+        "internal",
+        "server everything",
+        "webhook",
+    ];
     assert!(checks.ends_with(&all), "{checks:?}");
     assert_eq!(checks[0], "database");
     assert!(findings.iter().all(|finding| finding.verdict == Verdict::Ok), "{findings:#?}");
@@ -133,12 +142,18 @@ async fn documents_that_say_something_else_are_named_with_what_they_say() {
     });
     let unwell = installation.unwell().await;
     let said = format!("{unwell:?}");
-    assert!(said.contains(r#"says that issuer is \"http://elsewhere\", and the configuration"#), "{said}");
+    assert!(
+        said.contains(r#"says that issuer is \"http://elsewhere\", and the configuration"#),
+        "{said}"
+    );
     assert!(said.contains(r#"says that resource is \"http://elsewhere/mcp\""#), "{said}");
     let named = [("metadata", Verdict::Failed), ("resource everything", Verdict::Failed)];
-    assert!(named.iter().all(|(check, verdict)| {
-        unwell.iter().any(|(name, how, _)| name == check && how == verdict)
-    }), "{said}");
+    assert!(
+        named.iter().all(|(check, verdict)| {
+            unwell.iter().any(|(name, how, _)| name == check && how == verdict)
+        }),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +177,8 @@ async fn what_is_not_a_document_is_refused_and_no_redirect_is_followed() {
 
 #[tokio::test]
 async fn clocks_that_differ_are_noticed() {
-    for (seconds, verdict) in [(4, None), (8, Some(Verdict::Warning)), (90, Some(Verdict::Failed))] {
+    for (seconds, verdict) in [(4, None), (8, Some(Verdict::Warning)), (90, Some(Verdict::Failed))]
+    {
         for sign in [-1, 1] {
             let installation = Installation::new().await;
             let clock = installation.bench.app.clock.clone();
@@ -257,4 +273,15 @@ async fn a_database_of_another_version_is_noticed() {
         let (findings, _) = super::database::check(&bench.app.config).await;
         assert_eq!(findings[0].verdict, verdict, "{change}: {findings:?}");
     }
+}
+
+#[tokio::test]
+async fn an_authsvc_that_has_not_read_the_configuration_is_noticed() {
+    let installation = Installation::new().await;
+    let mut config = (*installation.bench.app.config).clone();
+    config.service.secret =
+        attache_protocol::secret::Secret::new("another-secret-of-32-characters-or-more".to_owned());
+    let found = super::parts::internal(&config).await;
+    assert_eq!(found.verdict, Verdict::Failed);
+    assert!(found.found.contains("another service.secret"), "{found:?}");
 }

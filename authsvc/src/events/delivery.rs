@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     config,
+    metrics::Delivered,
     state::App,
     store::{
         StoreError,
@@ -160,12 +161,17 @@ impl Courier {
     }
 
     async fn record(&self, claim: &Claim, reply: &Reply, now_ms: i64) -> Result<(), StoreError> {
+        let metrics = &self.app.metrics;
         let (state, answer) = match reply {
-            Reply::Accepted { status } => (
-                State::Delivered { at_ms: now_ms },
-                LastAnswer { status: Some(*status), ..LastAnswer::default() },
-            ),
+            Reply::Accepted { status } => {
+                metrics.delivered(Delivered::Ok);
+                (
+                    State::Delivered { at_ms: now_ms },
+                    LastAnswer { status: Some(*status), ..LastAnswer::default() },
+                )
+            }
             Reply::Gone(failure) => {
+                metrics.delivered(Delivered::Gone);
                 tracing::error!(
                     "webhook answered 410 and is disabled; events are kept for another url"
                 );
@@ -177,6 +183,8 @@ impl Courier {
                 let jitter = Jitter::from_random(byte);
                 let state = State::after_failure(claim.attempt, *wait, now_ms, jitter);
                 log_failure(claim, failure, state);
+                let last = matches!(state, State::Dead { .. });
+                metrics.delivered(if last { Delivered::GaveUp } else { Delivered::Failed });
                 (state, last_answer(failure))
             }
         };

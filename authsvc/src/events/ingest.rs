@@ -86,6 +86,7 @@ async fn store(app: &App, body: Result<Bytes, BytesRejection>) -> Result<Answer,
     log_dropped(batch.lost.dropped);
     log_throttled(batch.lost.throttled);
     log_refusals(&batch.refused);
+    app.metrics.ingested(stored, batch.refused.len());
     if stored > 0 {
         app.arrivals.announce();
     }

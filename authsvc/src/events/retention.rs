@@ -27,6 +27,7 @@ pub async fn once(app: &App) -> Result<(), StoreError> {
         if batch.events == 0 {
             break;
         }
+        app.metrics.forgotten(batch.events, batch.undelivered);
         all.events += batch.events;
         all.undelivered += batch.undelivered;
         excess = app.store.excess_after(excess, batch, retention.max_size).await?;

@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -69,6 +70,7 @@ pub enum KeyError {
 pub struct Keys {
     keeper: Keeper,
     ring: Mutex<Arc<Ring>>,
+    rotations: Counter,
 }
 
 impl Keys {
@@ -84,7 +86,8 @@ impl Keys {
         for key in &stored {
             keeper.reseal(key, &ring::private(key, keeper.settings())?).await?;
         }
-        Ok(Self { keeper, ring: Mutex::new(Arc::new(ring)) })
+        let rotations = Counter::default();
+        Ok(Self { keeper, ring: Mutex::new(Arc::new(ring)), rotations })
     }
 
     /// The keys as they are now.
@@ -99,6 +102,12 @@ impl Keys {
         }
         let ring = Ring::new(&stored, self.keeper.settings(), Some(&held))?;
         Ok(self.held(Some(Arc::new(ring))))
+    }
+
+    /// How often another key began to sign while this process looked.
+    #[must_use]
+    pub fn rotations(&self) -> Counter {
+        self.rotations.clone()
     }
 
     /// Every key, as it is kept.
@@ -121,6 +130,9 @@ impl Keys {
     fn held(&self, by: Option<Arc<Ring>>) -> Arc<Ring> {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(by) = by {
+            if by.signs() != ring.signs() {
+                self.rotations.inc();
+            }
             *ring = by;
         }
         Arc::clone(&ring)

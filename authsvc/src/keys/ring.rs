@@ -63,6 +63,11 @@ impl Ring {
         &self.jwks
     }
 
+    /// `kid` of the key that signs.
+    pub(super) fn signs(&self) -> &str {
+        &self.current.public.kid
+    }
+
     /// Signs an access token (RFC 9068).
     ///
     /// # Errors

@@ -7,6 +7,8 @@
 
 pub mod management;
 
+use std::net::IpAddr;
+
 use axum::{
     Json,
     body::Bytes,
@@ -21,7 +23,9 @@ use url::Url;
 use crate::{
     address::ClientAddress,
     config::{Authorization, Config},
-    discovery, redirect,
+    discovery,
+    metrics::Throttled,
+    redirect,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{
@@ -132,7 +136,20 @@ pub async fn register(
     ClientAddress(address): ClientAddress,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    app.registrations.admit(address).map_err(|retry_after| Refusal::TooMany { retry_after })?;
+    let answer = admit(&app, address, body).await;
+    app.metrics.registered(answer.as_ref().err().map(Refusal::code));
+    answer
+}
+
+async fn admit(
+    app: &App,
+    address: IpAddr,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    app.registrations.admit(address).map_err(|retry_after| {
+        app.metrics.throttled(Throttled::Registration);
+        Refusal::TooMany { retry_after }
+    })?;
     let body = body.map_err(|rejection| refuse_body(&rejection))?;
     let metadata: Metadata = serde_json::from_slice(&body).map_err(|error| describe(&error))?;
     let metadata = metadata.verify(&app.config, AuthMethod::None)?;

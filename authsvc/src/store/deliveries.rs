@@ -18,6 +18,15 @@ pub struct Claim {
     pub attempt: u32,
 }
 
+/// Deliveries that are open.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Undelivered {
+    /// How many.
+    pub events: u64,
+    /// When the oldest of their events was received, Unix milliseconds.
+    pub oldest_ms: Option<i64>,
+}
+
 /// What the receiver said last, or why it could not.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct LastAnswer<'a> {
@@ -147,6 +156,25 @@ impl Store {
         .await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// What is still to be delivered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn undelivered(&self, destination: &str) -> Result<Undelivered, StoreError> {
+        let (events, oldest): (i64, Option<i64>) = sqlx::query_as(
+            "SELECT COUNT(*), MIN(event) FROM deliveries
+             WHERE destination = $1 AND state IN ('due', 'leased')",
+        )
+        .bind(destination)
+        .fetch_one(self.reader())
+        .await?;
+        let oldest_ms = sqlx::query_scalar("SELECT received_at_ms FROM events WHERE cursor = $1")
+            .bind(oldest.unwrap_or_default())
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(Undelivered { events: u64::try_from(events).unwrap_or_default(), oldest_ms })
     }
 
     /// When the next delivery is due or its lease ends, Unix milliseconds.

@@ -166,6 +166,7 @@ pub(crate) fn config() -> Config {
             address: HostPort { host: "127.0.0.1".to_owned(), port: 8081 },
             internal_address: HostPort { host: "127.0.0.1".to_owned(), port: 8082 },
             secret: Secret::new(SERVICE_SECRET.to_owned()),
+            metrics_secret: None,
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
         },
         envoy: Envoy {

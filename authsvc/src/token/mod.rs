@@ -28,6 +28,7 @@ use crate::{
         resource::{self, InvalidTarget},
     },
     config::Config,
+    metrics::GrantType,
     refusal::Refusal,
     state::App,
 };
@@ -49,27 +50,44 @@ pub async fn token(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let form = read(&uri, &headers, body)?;
-    let caller = client::authenticate(&app, &headers, &form).await?;
-    match (form.required("grant_type", MAX_VALUE)?, &caller) {
-        ("authorization_code", Caller::Registered(client)) => {
-            code::redeem(&app, &client.id, &form).await
+    let form = read(&uri, &headers, body);
+    let asked = form.as_ref().ok().and_then(|form| form.text("grant_type", MAX_VALUE).ok()?);
+    let grant = asked.map_or(GrantType::Other, GrantType::of);
+    let answer = match form {
+        Ok(form) => exchange(&app, grant, &headers, &form).await,
+        Err(refusal) => Err(refusal),
+    };
+    app.metrics.granted(grant, answer.as_ref().err().map(Refusal::code));
+    answer
+}
+
+async fn exchange(
+    app: &App,
+    grant: GrantType,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Result<Response, Refusal> {
+    let caller = client::authenticate(app, headers, form).await?;
+    form.required("grant_type", MAX_VALUE)?;
+    match (grant, &caller) {
+        (GrantType::Code, Caller::Registered(client)) => code::redeem(app, &client.id, form).await,
+        (GrantType::Refresh, Caller::Registered(client)) => {
+            refresh::rotate(app, &client.id, form).await
         }
-        ("refresh_token", Caller::Registered(client)) => {
-            refresh::rotate(&app, &client.id, &form).await
+        (GrantType::Credentials, Caller::Machine(client)) => {
+            machine::answer(app, client, form).await
         }
-        ("client_credentials", Caller::Machine(client)) => {
-            machine::answer(&app, client, &form).await
-        }
-        ("authorization_code" | "refresh_token", Caller::Machine(_)) => {
+        (GrantType::Code | GrantType::Refresh, Caller::Machine(_)) => {
             let text = "this client acts for itself, it may use client_credentials only";
             Err(Refusal::UnauthorizedClient(text))
         }
-        ("client_credentials", Caller::Registered(_)) if machine::is_offered(&app.config) => {
+        (GrantType::Credentials, Caller::Registered(_)) if machine::is_offered(&app.config) => {
             let text = "only a client of the configuration may use client_credentials";
             Err(Refusal::UnauthorizedClient(text))
         }
-        _ => Err(Refusal::UnsupportedGrantType),
+        (GrantType::Credentials, Caller::Registered(_)) | (GrantType::Other, _) => {
+            Err(Refusal::UnsupportedGrantType)
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<
     let internal_address = internal_address
         .map(|text| report.needed(&at.key("internal_address"), Some(text), "host:port", host_port));
     let secret = secret(report, &at.key("secret"), file.secret.as_ref());
+    let metrics_secret = metrics_secret(report, &at.key("metrics_secret"), file);
     let trusted_proxies = match &file.trusted_proxies {
         Some(texts) => report.list(&at.key("trusted_proxies"), texts, |text| {
             text.parse::<IpAddr>().map_err(|error| format!("not an IP address ({error})"))
@@ -41,6 +42,7 @@ pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<
         address: address.unwrap_or_else(|| Ok(reach(listen)))?,
         internal_address: internal_address.unwrap_or_else(|| Ok(reach(internal)))?,
         secret: secret?,
+        metrics_secret: metrics_secret?,
         trusted_proxies: trusted_proxies?,
     })
 }
@@ -101,6 +103,24 @@ fn host_port(text: &str) -> Result<HostPort, String> {
 fn secret(report: &mut Report<'_>, path: &Path, secret: Option<&Secret>) -> Checked<Secret> {
     let what = "a secret that authsvc and the filter share, at least 32 random characters (openssl rand -hex 32)";
     let secret = report.given(path, secret, what)?;
+    bearer(report, path, secret)
+}
+
+/// One of its own: what may be told to a scraper opens nothing else.
+fn metrics_secret(
+    report: &mut Report<'_>,
+    path: &Path,
+    file: &file::Service,
+) -> Checked<Option<Secret>> {
+    let Some(own) = &file.metrics_secret else { return Ok(None) };
+    if file.secret.as_ref() == Some(own) {
+        return Err(report.wrong_secret(path, "must be another one than `service.secret`"));
+    }
+    bearer(report, path, own).map(Some)
+}
+
+/// A secret that is sent in a header.
+fn bearer(report: &mut Report<'_>, path: &Path, secret: &Secret) -> Checked<Secret> {
     let secret = report.long_secret(path, secret)?;
     if !secret.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(report
