@@ -35,12 +35,8 @@ pub async fn correlate(
     // As the table of routes has it: what is not there has no name of its own.
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.as_deref().unwrap_or("unknown");
-    let span = tracing::info_span!(
-        "request",
-        id,
-        method = %request.method(),
-        path,
-    );
+    // Of the highest level: where only errors are logged, they still name their request.
+    let span = tracing::error_span!("request", request_id = id, method = %request.method(), path);
     let begun = app.clock.elapsed();
     let answer = async {
         let response = next.run(request).await;

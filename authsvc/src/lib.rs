@@ -17,6 +17,7 @@ pub mod init;
 pub mod introspection;
 pub mod keys;
 pub mod limits;
+pub mod logging;
 pub mod metrics;
 pub mod operator;
 mod outgoing;

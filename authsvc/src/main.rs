@@ -11,9 +11,10 @@ use anyhow::Context as _;
 use attache_authsvc::{
     check,
     clock::Clock,
-    config::{Config, Mistakes},
+    config::{Config, Log, LogFormat, Mistakes},
     doctor, init,
     keys::Haste,
+    logging,
     operator::Operator,
     password, private_file,
     random::Random,
@@ -21,7 +22,6 @@ use attache_authsvc::{
 };
 use attache_protocol::secret::Secret;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// Where systems keep the certificate authorities that they trust: Debian, Fedora, Alpine and macOS.
 const AUTHORITIES: [&str; 3] =
@@ -42,11 +42,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service until SIGINT or SIGTERM (log level: RUST_LOG, default info)
+    /// Run the service until SIGINT or SIGTERM (RUST_LOG, if set, goes before service.log_level)
     Serve {
         #[command(flatten)]
         file: File,
-        /// Log one JSON object per line
+        /// Log one JSON object per line, whatever service.log says
         #[arg(long)]
         log_json: bool,
     },
@@ -229,14 +229,8 @@ fn refuse(error: &anyhow::Error) -> ExitCode {
 
 fn serve(file: &Path, log_json: bool) -> anyhow::Result<()> {
     let config = load(file)?;
-    let filter =
-        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    if log_json {
-        log.json().init();
-    } else {
-        log.with_ansi(io::stderr().is_terminal()).init();
-    }
+    let log = config.service.log;
+    logging::start(if log_json { Log { format: LogFormat::Json, ..log } } else { log })?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     runtime.block_on(server::serve(config))
 }

@@ -73,6 +73,8 @@ pub(super) struct Service {
     pub(super) internal_address: Option<String>,
     pub(super) secret: Option<Secret>,
     pub(super) metrics_secret: Option<Secret>,
+    pub(super) log: Option<String>,
+    pub(super) log_level: Option<String>,
     pub(super) trusted_proxies: Option<Vec<Option<String>>>,
 }
 

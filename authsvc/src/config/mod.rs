@@ -284,8 +284,28 @@ pub struct Service {
     pub secret: Secret,
     /// Opens `/metrics` and `/status` at `internal`, and nothing else.
     pub metrics_secret: Option<Secret>,
+    /// What is logged, and how.
+    pub log: Log,
     /// Addresses whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least that is worth a line.
+    pub level: tracing::Level,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object.
+    Json,
 }
 
 /// A host name or address with a port.

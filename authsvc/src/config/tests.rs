@@ -6,8 +6,8 @@ use attache_protocol::plugin::{Argument, Authentication, CallerToken, Capture};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    Authorization, Config, Database, HttpVersion, Loaded, Mistakes, Retention, Signing,
-    WebhookTargets,
+    Authorization, Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, Retention,
+    Signing, WebhookTargets,
 };
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
@@ -41,7 +41,7 @@ authorization:
     key_rotation: 30d
     key_encryption_secret: ${SECRET}
 database: sqlite://../state/attache.db
-service: {listen: "[::1]:7001", internal: 10.0.0.5:7002, secret: "${SECRET}", address: authsvc:7001, internal_address: "[fd00::2]:7002", trusted_proxies: [10.0.0.1]}
+service: {listen: "[::1]:7001", internal: 10.0.0.5:7002, secret: "${SECRET}", address: authsvc:7001, internal_address: "[fd00::2]:7002", trusted_proxies: [10.0.0.1], metrics_secret: "of-the-scraper-${SECRET}", log: json, log_level: warn}
 envoy: {wasm: /opt/attache.wasm, admin: 127.0.0.1:9000, max_body: 64KiB, max_list: 1MiB, max_heap: 2GiB}
 servers:
   - name: one
@@ -108,6 +108,8 @@ fn the_least_configuration_has_every_default() {
     assert_eq!(config.database.to_string(), "sqlite:///srv/attache/data/attache.db");
     assert_eq!(config.service.address.host, "127.0.0.1");
     assert_eq!(config.service.address.port, 8081);
+    assert_eq!(config.service.metrics_secret, None);
+    assert_eq!(config.service.log, Log { format: LogFormat::Text, level: tracing::Level::INFO });
     assert_eq!(config.service.internal.to_string(), "127.0.0.1:8082");
     assert_eq!(config.envoy.wasm, Path::new("/srv/attache/target/attache.wasm"));
     assert_eq!((config.envoy.max_body, config.envoy.max_list), (4 << 20, 8 << 20));
@@ -178,6 +180,9 @@ fn every_key_is_read() {
     assert_eq!(config.database.to_string(), "sqlite:///srv/state/attache.db");
     assert_eq!(config.service.secret.reveal(), "a:_\"b\",_{c}:_[d]#e,f|g&h*i!j%k@l`m'n");
     assert_eq!(config.service.internal_address.host, "fd00::2");
+    let own = config.service.metrics_secret.as_ref().unwrap();
+    assert!(own.reveal().starts_with("of-the-scraper-a:"));
+    assert_eq!(config.service.log, Log { format: LogFormat::Json, level: tracing::Level::WARN });
     assert_eq!(config.envoy.wasm, Path::new("/opt/attache.wasm"));
     assert_eq!(config.envoy.max_heap, 2 << 30);
     let week = Duration::from_hours(7 * 24);
@@ -288,6 +293,10 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         program(&format!("{SECRET}, scopes: [write]")),
         program(SECRET).replace("id: report", "id: nightly report"),
         program(&format!("{SECRET}}}, {{id: report, servers: [everything], {SECRET}")),
+        with("service:", "service:\n  log: xml"),
+        with("service:", "service:\n  log_level: loud"),
+        with("service:", "service:\n  metrics_secret: hunter2"),
+        with("service:", "service:\n  metrics_secret: 0123456789abcdef0123456789abcdef"),
         with("", "envoy: {max_body: 4MB}"),
         with("", "envoy: {max_body: 1GiB}"),
         with("", "envoy: {max_heap: 64MiB}"),

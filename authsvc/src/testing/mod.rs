@@ -23,8 +23,9 @@ use place::{Kind, Place};
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion,
-        MetadataDocuments, Origin, Retention, Server, Service, Signing, User, WebhookTargets,
+        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion, Log,
+        LogFormat, MetadataDocuments, Origin, Retention, Server, Service, Signing, User,
+        WebhookTargets,
     },
     random::Random,
     routes,
@@ -167,6 +168,7 @@ pub(crate) fn config() -> Config {
             internal_address: HostPort { host: "127.0.0.1".to_owned(), port: 8082 },
             secret: Secret::new(SERVICE_SECRET.to_owned()),
             metrics_secret: None,
+            log: Log { format: LogFormat::Text, level: tracing::Level::INFO },
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
         },
         envoy: Envoy {

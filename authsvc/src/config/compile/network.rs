@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use attache_protocol::secret::Secret;
+use tracing::Level;
 
 use super::{
-    super::{HostPort, Service, document::Path, file},
+    super::{HostPort, Log, LogFormat, Service, document::Path, file},
     report::{Checked, Report},
 };
 use crate::address::on_this_machine;
@@ -29,6 +30,7 @@ pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<
         .map(|text| report.needed(&at.key("internal_address"), Some(text), "host:port", host_port));
     let secret = secret(report, &at.key("secret"), file.secret.as_ref());
     let metrics_secret = metrics_secret(report, &at.key("metrics_secret"), file);
+    let log = log(report, &at, file);
     let trusted_proxies = match &file.trusted_proxies {
         Some(texts) => report.list(&at.key("trusted_proxies"), texts, |text| {
             text.parse::<IpAddr>().map_err(|error| format!("not an IP address ({error})"))
@@ -43,6 +45,7 @@ pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<
         internal_address: internal_address.unwrap_or_else(|| Ok(reach(internal)))?,
         secret: secret?,
         metrics_secret: metrics_secret?,
+        log: log?,
         trusted_proxies: trusted_proxies?,
     })
 }
@@ -104,6 +107,26 @@ fn secret(report: &mut Report<'_>, path: &Path, secret: Option<&Secret>) -> Chec
     let what = "a secret that authsvc and the filter share, at least 32 random characters (openssl rand -hex 32)";
     let secret = report.given(path, secret, what)?;
     bearer(report, path, secret)
+}
+
+/// How a line of the log looks, and what is worth one.
+fn log(report: &mut Report<'_>, at: &Path, file: &file::Service) -> Checked<Log> {
+    let text = LogFormat::Text;
+    let format = report.optional(&at.key("log"), file.log.as_deref(), text, |text| match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("the log is text or json".to_owned()),
+    });
+    let (path, level) = (at.key("log_level"), file.log_level.as_deref());
+    let level = report.optional(&path, level, Level::INFO, |text| match text {
+        "error" => Ok(Level::ERROR),
+        "warn" => Ok(Level::WARN),
+        "info" => Ok(Level::INFO),
+        "debug" => Ok(Level::DEBUG),
+        "trace" => Ok(Level::TRACE),
+        _ => Err("a level is error, warn, info, debug or trace".to_owned()),
+    });
+    Ok(Log { format: format?, level: level? })
 }
 
 /// One of its own: what may be told to a scraper opens nothing else.
