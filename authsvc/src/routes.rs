@@ -120,6 +120,9 @@ async fn live() -> Response {
 }
 
 async fn ready(State(app): State<App>) -> Response {
+    if app.stopping.is_cancelled() {
+        return no_store((StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "draining" }))));
+    }
     match app.store.ping().await {
         Ok(()) => no_store(Json(json!({ "status": "ready" }))),
         Err(error) => {

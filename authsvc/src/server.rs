@@ -13,6 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
     sync::Semaphore,
+    task::JoinHandle,
     time,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -38,18 +39,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// When the database cannot be opened or an address cannot be bound.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
     let app = App::open(config, Clock::system(), Random::System).await?;
-    start(&app, &tasks, &stop).await?;
+    let running = Running::start(&app).await?;
 
     signals.next().await;
-    stop.cancel();
-    // Readers of events that wait for more have waited enough.
-    app.arrivals.announce();
+    app.stopping.cancel();
     let end = async {
-        tasks.wait().await;
+        running.end(&app).await;
         app.store.close().await;
+        tracing::info!("everything is finished");
     };
     tokio::select! {
         () = end => {}
@@ -87,20 +85,42 @@ impl Signals {
     }
 }
 
-async fn start(app: &App, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<()> {
-    let service = &app.config.service;
-    let public = bind(service.listen, "service.listen").await?;
-    let internal = bind(service.internal, "service.internal").await?;
-    tasks.spawn(accept(public, routes::public(app.clone()), stop.clone()));
-    tasks.spawn(accept(internal, routes::internal(app.clone()), stop.clone()));
-    work(app, tasks, stop).await?;
-    tasks.close();
-    tracing::info!(public = %service.listen, internal = %service.internal, "ready");
-    Ok(())
+/// What runs.
+struct Running {
+    /// The public listener and the background work: they end by themselves when the process is asked to.
+    tasks: TaskTracker,
+    /// The internal listener: the last to go, since it is where one sees that the others are ending.
+    internal: JoinHandle<()>,
 }
 
-/// Starts what runs beside the listeners; each task ends soon after `stop`.
-async fn work(app: &App, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<()> {
+impl Running {
+    async fn start(app: &App) -> anyhow::Result<Self> {
+        let service = &app.config.service;
+        let public = bind(service.listen, "service.listen").await?;
+        let internal = bind(service.internal, "service.internal").await?;
+        let tasks = TaskTracker::new();
+        tasks.spawn(accept(public, routes::public(app.clone()), app.stopping.clone()));
+        let router = routes::internal(app.clone());
+        let internal = tokio::spawn(accept(internal, router, app.closing.clone()));
+        work(app, &tasks).await?;
+        tasks.close();
+        tracing::info!(public = %service.listen, internal = %service.internal, "ready");
+        Ok(Self { tasks, internal })
+    }
+
+    /// Waits for all of it, after the process was asked to end.
+    async fn end(self, app: &App) {
+        self.tasks.wait().await;
+        app.closing.cancel();
+        if let Err(error) = self.internal.await {
+            tracing::error!(%error, "the internal listener broke");
+        }
+    }
+}
+
+/// Starts what runs beside the listeners; each task ends soon after the process was asked to.
+async fn work(app: &App, tasks: &TaskTracker) -> anyhow::Result<()> {
+    let stop = &app.stopping;
     if let Some(destination) = &app.config.webhook {
         let courier = Courier::open(app.clone(), destination).await?;
         tasks.spawn(courier.run(stop.clone()));

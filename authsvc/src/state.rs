@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     cimd::fetch::Fetcher,
     clock::Clock,
@@ -45,6 +47,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// When the process began, Unix seconds.
     pub started_at: i64,
+    /// Cancelled when the process was asked to end.
+    pub stopping: CancellationToken,
+    /// Cancelled when all but the internal listener has ended.
+    pub closing: CancellationToken,
 }
 
 impl App {
@@ -61,6 +67,8 @@ impl App {
         Ok(Self {
             metrics: Arc::new(Metrics::new(keys.rotations(), started_at)),
             started_at,
+            stopping: CancellationToken::new(),
+            closing: CancellationToken::new(),
             keys: Arc::new(keys),
             registrations: Arc::new(PerNetwork::registrations(clock.clone())),
             authorizations: Arc::new(PerNetwork::authorizations(clock.clone())),

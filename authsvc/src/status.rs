@@ -6,6 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,26 +16,38 @@ use crate::{
     store::{Schema, StoreError},
 };
 
+#[derive(Debug, Serialize)]
+struct Status {
+    version: &'static str,
+    state: &'static str,
+    /// Unix seconds.
+    started_at: i64,
+    uptime_seconds: i64,
+    database: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Value>,
+}
+
 /// Answers with what is known; 503 when the database is not there to ask.
 pub async fn status(State(app): State<App>) -> Response {
     let now = app.clock.now_unix();
-    let mut status = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "started_at": app.started_at,
-        "uptime_seconds": now.saturating_sub(app.started_at),
-    });
-    let code = match stored(&app, now).await {
-        Ok([database, keys, events]) => {
-            status["database"] = database;
-            status["keys"] = keys;
-            status["events"] = events;
-            StatusCode::OK
-        }
+    let (code, database, keys, events) = match stored(&app, now).await {
+        Ok([database, keys, events]) => (StatusCode::OK, database, Some(keys), Some(events)),
         Err(error) => {
             tracing::error!(%error, "the status is without what the database says");
-            status["database"] = json!({ "answers": false });
-            StatusCode::SERVICE_UNAVAILABLE
+            (StatusCode::SERVICE_UNAVAILABLE, json!({ "answers": false }), None, None)
         }
+    };
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        state: if app.stopping.is_cancelled() { "draining" } else { "serving" },
+        started_at: app.started_at,
+        uptime_seconds: now.saturating_sub(app.started_at),
+        database,
+        keys,
+        events,
     };
     (code, Json(status)).into_response()
 }

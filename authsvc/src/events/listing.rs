@@ -82,6 +82,7 @@ async fn read(app: &App, page: Page) -> Result<Listing, StoreError> {
         tokio::select! {
             _ = arrivals.changed() => {}
             () = appearance(app, page.after) => {}
+            () = app.closing.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
         }
         events = app.store.events_after(page.after, limit).await?;

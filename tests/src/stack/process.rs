@@ -104,8 +104,13 @@ impl Process {
     /// # Errors
     /// When it had to be killed.
     pub async fn stop(&mut self, patience: Duration) -> Result<ExitStatus> {
-        self.signal(libc::SIGTERM);
+        self.terminate();
         self.ended(patience).await
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        self.signal(libc::SIGTERM);
     }
 
     /// Waits for its end, and kills it when `patience` is over.
