@@ -20,6 +20,8 @@ pub struct Person {
     cookies: BTreeMap<String, String>,
     /// Every page shown, oldest first.
     pub pages: Vec<String>,
+    /// Every value of a cookie that was set, oldest first.
+    pub set: Vec<String>,
 }
 
 impl Person {
@@ -38,6 +40,7 @@ impl Person {
             password: password.to_owned(),
             cookies: BTreeMap::new(),
             pages: Vec::new(),
+            set: Vec::new(),
         }
     }
 
@@ -59,9 +62,10 @@ impl Person {
                 answer = self.get(&next).await?;
                 continue;
             }
-            ensure!(answer.status() == 200, "{here}: {} {}", answer.status(), answer.text().await?);
+            let status = answer.status();
             let page = answer.text().await?;
             self.pages.push(page.clone());
+            ensure!(status == 200, "{here}: {status} {page}");
             let form = Form::first(&page).with_context(|| format!("no form at {here}:\n{page}"))?;
             answer = self.submit(&here, form).await?;
         }
@@ -104,7 +108,17 @@ impl Person {
         (name, value)
     }
 
-    fn cookie(&self) -> String {
+    /// What is hidden in the forms of all pages under this name.
+    #[must_use]
+    pub fn hidden(&self, name: &str) -> Vec<String> {
+        let forms = self.pages.iter().filter_map(|page| Form::first(page));
+        let fields = forms.flat_map(|form| form.fields);
+        fields.filter(|(other, _)| other == name).map(|(_, value)| value).collect()
+    }
+
+    /// The `Cookie` header that the browser sends.
+    #[must_use]
+    pub fn cookie(&self) -> String {
         let pairs: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
@@ -115,6 +129,7 @@ impl Person {
             let pair = cookie.to_str().ok().and_then(|text| text.split(';').next());
             if let Some((name, value)) = pair.and_then(|pair| pair.split_once('=')) {
                 self.cookies.insert(name.to_owned(), value.to_owned());
+                self.set.push(value.to_owned());
             }
         }
     }

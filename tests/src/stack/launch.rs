@@ -72,9 +72,18 @@ pub fn validate(config: &Path) -> Result<()> {
 /// # Errors
 /// When it cannot be started.
 pub fn envoy(config: &Path, workers: usize, log: &Path) -> Result<Process> {
+    envoy_telling(config, workers, log, "info")
+}
+
+/// The same, with this level for what the filter logs, and what Envoy logs of it.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn envoy_telling(config: &Path, workers: usize, log: &Path, level: &str) -> Result<Process> {
     let mut command = Command::new(parts::envoy()?);
     command.args(["--disable-hot-restart", "--drain-time-s", "1", "-l", "warning"]);
-    command.args(["--component-log-level", "wasm:info", "--concurrency"]).arg(workers.to_string());
+    command.arg("--component-log-level").arg(format!("wasm:{level}"));
+    command.arg("--concurrency").arg(workers.to_string());
     command.arg("-c").arg(config);
     Process::spawn("Envoy", command, log)
 }

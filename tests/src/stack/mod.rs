@@ -53,6 +53,8 @@ pub struct Setup {
     pub instead: Vec<(&'static str, &'static str)>,
     /// What is in authsvc's environment besides.
     pub environment: Vec<(&'static str, String)>,
+    /// The least that the filter logs.
+    pub filter_log: &'static str,
 }
 
 impl Default for Setup {
@@ -75,7 +77,14 @@ impl Setup {
             "envoy": {"admin": ports::free()},
             "servers": [],
         });
-        Self { config, workers: 1, folder: None, instead: Vec::new(), environment: Vec::new() }
+        Self {
+            config,
+            workers: 1,
+            folder: None,
+            instead: Vec::new(),
+            environment: Vec::new(),
+            filter_log: "info",
+        }
     }
 
     /// Adds a server; its endpoint is `/{name}/mcp`.
@@ -146,7 +155,8 @@ impl Stack {
         let ready = format!("http://{}/ready", text(&setup.config, "/service/internal"));
         launch::ready(&mut authsvc, &ready).await?;
 
-        let mut envoy = launch::envoy(&bootstrap, setup.workers, &folder.join("envoy.log"))?;
+        let (log, level) = (folder.join("envoy.log"), setup.filter_log);
+        let mut envoy = launch::envoy_telling(&bootstrap, setup.workers, &log, level)?;
         let admin = format!("http://{}/ready", text(&setup.config, "/envoy/admin"));
         launch::ready(&mut envoy, &admin).await?;
         let metadata = format!(
