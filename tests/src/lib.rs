@@ -11,9 +11,11 @@
 //! - [`http`]: the HTTP client under all of them
 //! - [`supervisor`]: `make run`
 //! - [`differential`]: exchanges as odd as the specifications allow, and what must become of them
-//! - [`load`]: the load generator of `make bench`
+//! - [`events`]: events without a filter
+//! - [`load`]: the load generator of `make bench` and `make bench-auth`
 
 pub mod differential;
+pub mod events;
 pub mod http;
 pub mod load;
 pub mod mcp;

@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration}
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
+    events::send,
     http,
     mcp::Mcp,
     oauth::{self, OAuth, REDIRECT_URI, VERIFIER},
     person::Person,
     stack::{
-        SERVICE_SECRET, Setup, Stack, WEBHOOK_SECRET, eventually, fresh_folder,
+        Setup, Stack, WEBHOOK_SECRET, eventually, fresh_folder,
         postgres::{self, Postgres},
         replicas::{Balancer, Replica},
     },
@@ -172,31 +173,6 @@ async fn of_requests_at_the_same_time_at_several_replicas_one_is_the_first() -> 
 fn refreshing<'a>(client: &'a OAuth, refresh: &'a str) -> [(&'a str, &'a str); 3] {
     let id = ("client_id", client.client_id.as_str());
     [("grant_type", "refresh_token"), ("refresh_token", refresh), id]
-}
-
-/// Sends batches of ten until `count` are stored or nobody answers; the ids of those that were answered.
-async fn send(to: String, sender: u32, count: u32) -> Vec<String> {
-    let (http, mut stored) = (http::client(), Vec::new());
-    for batch in 0..count {
-        let ids: Vec<String> = (0..10)
-            .map(|n| format!("01993c1e-{sender:04x}-7000-8000-{:012x}", batch * 10 + n))
-            .collect();
-        let events: Vec<Value> = ids.iter().map(|id| event(id)).collect();
-        let request = http.post(format!("{to}/internal/events")).bearer_auth(SERVICE_SECRET);
-        match request.json(&json!({"events": events})).send().await {
-            Ok(answer) if answer.status() == 202 => stored.extend(ids),
-            Ok(_) | Err(_) => break,
-        }
-    }
-    stored
-}
-
-fn event(id: &str) -> Value {
-    json!({
-        "id": id, "started_at_ms": 1_795_219_200_123_u64, "duration_us": 1500,
-        "endpoint": "/everything/mcp", "server": "everything", "method": "tools/call",
-        "name": "echo", "outcome": "ok", "status": 200, "request_bytes": 120, "response_bytes": 90,
-    })
 }
 
 /// The ids of the events, as a reader sees them that asks one replica again and again for what is new: until there
