@@ -1,7 +1,7 @@
 # Every command of this repository. `make` lists them; CI runs `check` and `test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wasm authsvc test e2e conformance matrix check bench soak fmt clean
+.PHONY: help run build wasm authsvc test e2e conformance matrix check bench bench-auth soak fmt clean
 MAKEFLAGS += --no-print-directory
 
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -12,7 +12,7 @@ stateful := authorization:: discovery:: events:: keys:: registration:: routes:: 
 service := --locked --profile service -p attache-authsvc -p attache-tests
 
 help: ## list the commands
-	@sed -n 's/^\([a-z][a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## start Envoy with the filter, authsvc and a demo MCP server; Ctrl-C stops them
 	@scripts/envoy.sh
@@ -57,6 +57,11 @@ bench: ## measure what the filter costs: Envoy with and without it
 	@scripts/wasm.sh
 	@cargo build --quiet $(service) --bin authsvc --bin bench
 	@exec $(target)/service/bench
+
+bench-auth: ## measure what authsvc does in a second: registrations, logins, tokens, events; SQLite and PostgreSQL
+	@scripts/postgres.sh
+	@cargo build --quiet $(service) --bin authsvc --bin bench_auth
+	@exec $(target)/service/bench_auth
 
 soak: ## ten minutes of open streams, calls and clients that leave: memory stays flat, nothing is stuck or lost
 	@scripts/soak.sh

@@ -8,7 +8,7 @@ use std::{io::Write as _, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use attache_tests::{
-    load::{self, Measured, process},
+    load::{self, Measured, machine, process},
     oauth,
     stack::Setup,
 };
@@ -146,12 +146,4 @@ fn wall(rounds: &mut [Round]) -> String {
 
 fn artefact() -> Result<u64> {
     Ok(std::fs::metadata(attache_tests::stack::parts::wasm()?)?.len())
-}
-
-/// The processor and how many of it.
-fn machine() -> String {
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
-    let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{} × {}", count, model.trim_start_matches(['\t', ' ', ':']))
 }
