@@ -89,7 +89,7 @@ impl Http {
             return Ok(self.rest());
         };
         let (exchange, effect) = exchange.handle(input, &mut worker.shared);
-        if effect == Effect::AwaitKeys {
+        if effect == Effect::AwaitVerdict {
             return self.wait(&mut worker, exchange);
         }
         if effect == Effect::Hold && until_us.is_some() {

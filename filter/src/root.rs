@@ -235,7 +235,7 @@ impl Root {
     /// Lets those decide anew who wait for keys.
     fn wake_all(&self, worker: &mut Worker, now_us: u64) {
         for id in waiting(worker, None) {
-            worker.wake(id, Input::KeysChanged { now_us });
+            worker.wake(id, Input::TrustChanged { now_us });
         }
         if let Err(error) = host::set_effective_context(self.id) {
             log::error!("{error}");

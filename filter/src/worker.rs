@@ -163,7 +163,7 @@ impl Worker {
         match effect {
             Effect::Continue | Effect::Over(_) => Ok(Move::On),
             // `ReadBody` comes of no other input than those of `wake`.
-            Effect::Hold | Effect::AwaitKeys | Effect::ReadBody { .. } => Ok(Move::Stay),
+            Effect::Hold | Effect::AwaitVerdict | Effect::ReadBody { .. } => Ok(Move::Stay),
             Effect::Forward(forward) => {
                 label(exchange)?;
                 change(&forward)?;
@@ -217,7 +217,7 @@ impl Worker {
                 }
             };
         }
-        let until_us = until_us.filter(|_| effect == Effect::AwaitKeys);
+        let until_us = until_us.filter(|_| effect == Effect::AwaitVerdict);
         let resumes = matches!(effect, Effect::Forward(_) | Effect::Continue);
         let applied = self.apply(&exchange, effect);
         let done = applied.and_then(|_| if resumes { host::resume_request() } else { Ok(()) });

@@ -13,8 +13,8 @@ pub enum Effect {
     Continue,
     /// Keep what came, and go on asking.
     Hold,
-    /// The same; and tell when the keys change, or the wait is over.
-    AwaitKeys,
+    /// The same; and tell when more is known of whom to believe, or the wait is over.
+    AwaitVerdict,
     /// The request waits no longer: say the body that is held, of this many bytes.
     ReadBody {
         /// Its length.

@@ -26,12 +26,12 @@ pub enum Input<'a> {
         /// When.
         now_us: u64,
     },
-    /// The issuer's keys came, or came anew.
-    KeysChanged {
+    /// More is known of whom to believe: the issuer's keys came, or an answer about a token.
+    TrustChanged {
         /// When.
         now_us: u64,
     },
-    /// The request has waited for keys long enough.
+    /// The request has waited for that long enough.
     WaitExpired {
         /// When.
         now_us: u64,

@@ -1,7 +1,7 @@
 //! One HTTP exchange as a state machine; the only place that knows the order of the steps.
 //!
 //! ```text
-//! Started ──headers──▶ AwaitingKeys ──keys──┐
+//! Started ──headers──▶ AwaitingVerdict ──news──┐
 //!    │                      └──too long──▶ Refused
 //!    └──caller known──▶ ReadingBody ──end──▶ AwaitingResponse ──headers──▶ Responding ──▶ over
 //! every state before AwaitingResponse ──▶ Refused ──▶ over
@@ -65,7 +65,7 @@ impl Exchange {
             (state, Input::RequestBody { body, now_us }) => {
                 self.receive(state, body, shared, now_us)
             }
-            (state, Input::KeysChanged { now_us }) => {
+            (state, Input::TrustChanged { now_us }) => {
                 self.wake(state, Patience::Waits, shared, now_us)
             }
             (state, Input::WaitExpired { now_us }) => {
@@ -75,7 +75,7 @@ impl Exchange {
                 self.respond(asked, &headers, end, shared)
             }
             (
-                State::Started | State::AwaitingKeys(_) | State::ReadingBody(_),
+                State::Started | State::AwaitingVerdict(_) | State::ReadingBody(_),
                 Input::ResponseHeaders { headers, end },
             ) => self.respond(Asked::Other, &headers, end, shared),
             (State::Responding { flow, complete }, Input::ResponseBody { size, bytes, end }) => {
@@ -101,7 +101,7 @@ impl Exchange {
     /// Whether the request body is needed: if not, it need not be copied.
     #[must_use]
     pub const fn reads_request(&self) -> bool {
-        matches!(&self.state, State::AwaitingKeys(_) | State::ReadingBody(_))
+        matches!(&self.state, State::AwaitingVerdict(_) | State::ReadingBody(_))
     }
 
     /// Whether a response would be news: not one that we made. Before the request went to the server it is Envoy's
@@ -123,7 +123,7 @@ impl Exchange {
         match &self.state {
             State::Responding { complete, .. } => !*complete,
             State::Started
-            | State::AwaitingKeys(_)
+            | State::AwaitingVerdict(_)
             | State::ReadingBody(_)
             | State::AwaitingResponse { .. } => true,
             State::Refused => false,
@@ -157,13 +157,13 @@ impl Exchange {
     fn grow(&mut self, state: State, held: usize, shared: &Shared) -> Step {
         let most = shared.gateway.limits.max_body;
         match state {
-            State::AwaitingKeys(_) | State::ReadingBody(_) if held > most => {
+            State::AwaitingVerdict(_) | State::ReadingBody(_) if held > most => {
                 self.refuse(Refusal::BodyTooLarge(most), None)
             }
             State::ReadingBody(Known { verb: Verb::Get | Verb::Delete, .. }) if held > 0 => {
                 self.refuse(Refusal::StrayBody, None)
             }
-            state @ (State::AwaitingKeys(_) | State::ReadingBody(_) | State::Started) => {
+            state @ (State::AwaitingVerdict(_) | State::ReadingBody(_) | State::Started) => {
                 (state, Effect::Hold)
             }
             state @ State::Refused => (state, Effect::Hold),
@@ -176,12 +176,12 @@ impl Exchange {
     fn receive(&mut self, state: State, body: &[u8], shared: &mut Shared, now_us: u64) -> Step {
         let most = shared.gateway.limits.max_body;
         match state {
-            State::AwaitingKeys(_) | State::ReadingBody(_) if body.len() > most => {
+            State::AwaitingVerdict(_) | State::ReadingBody(_) if body.len() > most => {
                 self.refuse(Refusal::BodyTooLarge(most), None)
             }
-            State::AwaitingKeys(waiting) => {
+            State::AwaitingVerdict(waiting) => {
                 let arrived = Arrived::All(body.len());
-                (State::AwaitingKeys(Waiting { arrived, ..waiting }), Effect::Hold)
+                (State::AwaitingVerdict(Waiting { arrived, ..waiting }), Effect::Hold)
             }
             State::ReadingBody(known) => self.read(&known, body, shared, now_us),
             state @ (State::Started | State::Refused) => (state, Effect::Hold),
@@ -193,7 +193,7 @@ impl Exchange {
 
     fn wake(&mut self, state: State, patience: Patience, shared: &mut Shared, now_us: u64) -> Step {
         match state {
-            State::AwaitingKeys(waiting) => self.authorize(waiting, patience, shared, now_us),
+            State::AwaitingVerdict(waiting) => self.authorize(waiting, patience, shared, now_us),
             state @ (State::Started
             | State::ReadingBody(_)
             | State::AwaitingResponse { .. }
@@ -215,9 +215,9 @@ impl Exchange {
             shared.trust.authorize(&self.endpoint, authorization, patience, now_us / 1000);
         let caller = match verdict {
             Verdict::Caller(caller) => caller,
-            Verdict::KeysNeeded => {
+            Verdict::Undecided => {
                 let waiting = Waiting { headers, verb, arrived };
-                return (State::AwaitingKeys(waiting), Effect::AwaitKeys);
+                return (State::AwaitingVerdict(waiting), Effect::AwaitVerdict);
             }
             Verdict::Refused(refusal) => return self.refuse(refusal, None),
         };
@@ -355,7 +355,7 @@ impl Exchange {
             }
             State::Responding { flow, complete: false } => (flow.finish(), Ending::ClientLeft),
             State::Started
-            | State::AwaitingKeys(_)
+            | State::AwaitingVerdict(_)
             | State::ReadingBody(_)
             | State::AwaitingResponse { .. }
             | State::Refused => (Seen::default(), Ending::ClientLeft),

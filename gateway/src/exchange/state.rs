@@ -14,7 +14,7 @@ pub(super) enum State {
     /// Nothing is known yet.
     Started,
     /// The caller cannot be known yet.
-    AwaitingKeys(Waiting),
+    AwaitingVerdict(Waiting),
     /// The caller is known; the body is on its way.
     ReadingBody(Known),
     /// The request went to the server.

@@ -23,11 +23,11 @@ fn keys_come(run: &mut Run) {
 #[test]
 fn a_request_before_the_first_keys_waits_for_them() {
     let mut run = keyless(configuration());
-    assert_eq!(run.headers(post(&[])), Effect::AwaitKeys);
+    assert_eq!(run.headers(post(&[])), Effect::AwaitVerdict);
     assert_eq!(run.say(Input::RequestBodyGrows { held: 10 }), Effect::Hold);
     assert_eq!(run.body(CALL), Effect::Hold);
     keys_come(&mut run);
-    let effect = run.say(Input::KeysChanged { now_us: NOW_US });
+    let effect = run.say(Input::TrustChanged { now_us: NOW_US });
     assert_eq!(effect, Effect::ReadBody { size: CALL.len() }, "it was not copied");
     assert_eq!(run.body(CALL), forwarded(&["authorization"], None, Some(STRIPPED)));
 }
@@ -35,9 +35,9 @@ fn a_request_before_the_first_keys_waits_for_them() {
 #[test]
 fn keys_that_come_before_the_body_let_it_come() {
     let mut run = keyless(configuration());
-    assert_eq!(run.headers(post(&[])), Effect::AwaitKeys);
+    assert_eq!(run.headers(post(&[])), Effect::AwaitVerdict);
     keys_come(&mut run);
-    assert_eq!(run.say(Input::KeysChanged { now_us: NOW_US }), Effect::Hold);
+    assert_eq!(run.say(Input::TrustChanged { now_us: NOW_US }), Effect::Hold);
     assert_eq!(run.body(CALL), forwarded(&["authorization"], None, Some(STRIPPED)));
 }
 
@@ -47,9 +47,9 @@ fn a_stream_that_waits_for_keys_goes_on_with_them() {
     let bearer = format!("Bearer {}", token());
     let headers = headers(&[(":method", "GET"), ("authorization", &bearer)]);
     let waits = run.say(Input::RequestHeaders { headers, end: true, now_us: NOW_US });
-    assert_eq!(waits, Effect::AwaitKeys);
+    assert_eq!(waits, Effect::AwaitVerdict);
     keys_come(&mut run);
-    let effect = run.say(Input::KeysChanged { now_us: NOW_US });
+    let effect = run.say(Input::TrustChanged { now_us: NOW_US });
     assert_eq!(effect, forwarded(&["authorization"], None, None));
 }
 
@@ -57,15 +57,15 @@ fn a_stream_that_waits_for_keys_goes_on_with_them() {
 fn a_message_without_a_body_that_waited_is_refused_like_any_other() {
     let mut run = keyless(configuration());
     let waits = run.say(Input::RequestHeaders { headers: post(&[]), end: true, now_us: NOW_US });
-    assert_eq!(waits, Effect::AwaitKeys);
+    assert_eq!(waits, Effect::AwaitVerdict);
     keys_come(&mut run);
-    assert_eq!(refused(run.say(Input::KeysChanged { now_us: NOW_US })).0, 400);
+    assert_eq!(refused(run.say(Input::TrustChanged { now_us: NOW_US })).0, 400);
 }
 
 #[test]
 fn a_wait_ends_with_an_answer() {
     let mut run = keyless(configuration());
-    assert_eq!(run.headers(post(&[])), Effect::AwaitKeys);
+    assert_eq!(run.headers(post(&[])), Effect::AwaitVerdict);
     run.body(CALL);
     assert_eq!(refused(run.say(Input::WaitExpired { now_us: NOW_US })).0, 503);
     let event = run.event();
@@ -77,5 +77,5 @@ fn a_body_above_the_limit_does_not_wait_for_keys() {
     let mut run = keyless(configuration());
     run.headers(post(&[]));
     assert_eq!(refused(run.say(Input::RequestBodyGrows { held: 5000 })).0, 413);
-    assert_eq!(run.say(Input::KeysChanged { now_us: NOW_US }), Effect::Hold, "it is over");
+    assert_eq!(run.say(Input::TrustChanged { now_us: NOW_US }), Effect::Hold, "it is over");
 }

@@ -52,7 +52,7 @@ pub struct Trust {
     verified: Verified,
 }
 
-/// Whether a request can still wait for keys.
+/// Whether a request can still wait for keys, or for an answer about its token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Patience {
     /// It can.
@@ -66,8 +66,8 @@ pub enum Patience {
 pub enum Verdict {
     /// Go on.
     Caller(Caller),
-    /// The keys that could decide are on their way.
-    KeysNeeded,
+    /// What could decide is on its way.
+    Undecided,
     /// No.
     Refused(Refusal),
 }
@@ -121,7 +121,7 @@ impl Trust {
                     self.verified.remember(mark, Rc::clone(&identity));
                     identity
                 }
-                Sight::KeysNeeded => return Verdict::KeysNeeded,
+                Sight::Undecided => return Verdict::Undecided,
                 Sight::Refused(refusal) => return Verdict::Refused(refusal),
             },
         };
@@ -157,7 +157,7 @@ impl Trust {
         }
         let Some(set) = self.keys.usable(now_ms) else {
             return match patience {
-                Patience::Waits => Sight::KeysNeeded,
+                Patience::Waits => Sight::Undecided,
                 Patience::Over => Sight::Refused(Refusal::NoKeys),
             };
         };
@@ -168,7 +168,7 @@ impl Trust {
             },
             Found::Ambiguous => flawed(TokenFlaw::MissingKeyId),
             Found::Unknown => match (self.keys.unknown_kid(now_ms), patience) {
-                (Hope::Soon, Patience::Waits) => Sight::KeysNeeded,
+                (Hope::Soon, Patience::Waits) => Sight::Undecided,
                 (Hope::Soon, Patience::Over) | (Hope::None, _) => flawed(TokenFlaw::UnknownKey),
             },
         }
@@ -177,7 +177,7 @@ impl Trust {
 
 enum Sight {
     Verified(Identity),
-    KeysNeeded,
+    Undecided,
     Refused(Refusal),
 }
 

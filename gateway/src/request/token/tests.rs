@@ -39,7 +39,7 @@ fn outcome(verdict: Verdict) -> Result<Option<String>, Refusal> {
             Ok(caller.identity().map(|identity| identity.claims.sub.clone()))
         }
         Verdict::Refused(refusal) => Err(refusal),
-        Verdict::KeysNeeded => panic!("nobody waits here"),
+        Verdict::Undecided => panic!("nobody waits here"),
     }
 }
 
@@ -346,7 +346,7 @@ fn a_token_before_the_first_keys_waits_and_then_fails() {
     let bearer = format!("Bearer {}", token());
     let field = Field::Once(bearer.as_bytes());
     let waits = trust.authorize(endpoint, field, Patience::Waits, NOW_MS);
-    assert!(matches!(waits, Verdict::KeysNeeded));
+    assert!(matches!(waits, Verdict::Undecided));
     let over = trust.authorize(endpoint, field, Patience::Over, NOW_MS);
     assert_eq!(outcome(over), Err(Refusal::NoKeys));
     let flawed = Field::Once(b"Bearer nonsense");
@@ -369,7 +369,7 @@ fn an_unknown_key_waits_for_one_refresh_only() {
     assert_eq!(outcome(soon), unknown, "the keys were fetched a moment ago");
     let later = NOW_MS + 31_000;
     let waits = trust.authorize(endpoint, field, Patience::Waits, later);
-    assert!(matches!(waits, Verdict::KeysNeeded));
+    assert!(matches!(waits, Verdict::Undecided));
     assert!(trust.keys.is_due(later));
     let keys = jwks(&["k1", "k2"]).to_string();
     trust.adopt(keys.as_bytes(), later).expect("the keys can be used");
