@@ -9,6 +9,7 @@
 //! - [`bearer`]: credentials and challenges
 //! - [`claims`], [`metadata`]: access tokens and the documents that lead to them
 //! - [`jwk`]: keys with which signatures are checked
+//! - [`personal_token`]: the form of a token that says nothing
 //! - [`event`]: what is recorded of a message
 //! - [`plugin`]: the filter's configuration, as authsvc renders it
 //! - [`secret`]: values that no log shows
@@ -23,6 +24,7 @@ pub mod jsonrpc;
 pub mod jwk;
 pub mod mcp;
 pub mod metadata;
+pub mod personal_token;
 pub mod plugin;
 pub mod secret;
 pub mod sse;

@@ -14,6 +14,7 @@ const PURE: [(&str, &[&str]); 2] = [
         "protocol",
         &[
             "base64",
+            "crc",
             "getrandom",
             "insta",
             "jwt-compact",
@@ -30,6 +31,7 @@ const PURE: [(&str, &[&str]); 2] = [
         &[
             "attache-protocol",
             "base64",
+            "form_urlencoded",
             "getrandom",
             "insta",
             "jwt-compact",
