@@ -2,7 +2,10 @@
 //! shared secret opens it. A signature says that a token was good when it was issued; this says whether its grant
 //! still stands.
 
-use attache_protocol::claims::{Audience, Claims};
+use attache_protocol::{
+    claims::{Audience, Claims},
+    personal_token::{self, Form},
+};
 use axum::{
     Json,
     body::Bytes,
@@ -16,6 +19,7 @@ use serde_json::json;
 use crate::{
     config::{Authorization, Config},
     keys::Verified,
+    personal_token::introspect as personal_token_of,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{self, grants::Presented},
@@ -23,30 +27,55 @@ use crate::{
     users,
 };
 
+/// Limit of `resource`, bytes.
+const MAX_RESOURCE: usize = 2048;
+
 /// RFC 7662 section 2.2, of a token that is good; of any other nothing is said but that it is not.
 #[derive(Debug, Serialize)]
-struct Active {
-    active: bool,
+pub struct Active {
+    /// Always `true`.
+    pub active: bool,
+    /// Scopes, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
+    pub scope: Option<String>,
+    /// Whom it was issued to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
+    pub client_id: Option<String>,
+    /// E-mail address of the subject.
     #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<String>,
-    /// Of an access token.
+    pub username: Option<String>,
+    /// Of what opens a server.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token_type: Option<&'static str>,
-    exp: i64,
+    pub token_type: Option<&'static str>,
+    /// Unix seconds.
+    pub exp: i64,
+    /// Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    iat: Option<i64>,
-    sub: String,
-    aud: Audience,
-    iss: String,
+    pub iat: Option<i64>,
+    /// Subject.
+    pub sub: String,
+    /// Resources.
+    pub aud: Audience,
+    /// Issuer.
+    pub iss: String,
+    /// Identity of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    jti: Option<String>,
+    pub jti: Option<String>,
+    /// Groups of the subject.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
 }
 
-/// Answers an introspection request. `token_type_hint` is not needed.
+impl Active {
+    /// What it is worth at this resource, byte for byte as in `aud`; nothing if it is not for it.
+    fn at(self, resource: &str) -> Option<Self> {
+        let aud = Audience::One(resource.to_owned());
+        self.aud.contains(resource).then_some(Self { aud, ..self })
+    }
+}
+
+/// Answers an introspection request. `token_type_hint` is not needed; `resource`, our own parameter, says where the
+/// token was presented: then the answer is for there and says of no other place whether it would open it.
 ///
 /// # Errors
 /// The [`Refusal`] of a request that is none, or when the database fails.
@@ -58,9 +87,18 @@ pub async fn introspect(
 ) -> Result<Response, Refusal> {
     let form = token::read(&uri, &headers, body)?;
     let token = form.required("token", MAX_TOKEN)?;
-    let found = match refresh(&app, token).await? {
-        Some(active) => Some(active),
-        None => access(&app, token).await?,
+    let resource = form.text("resource", MAX_RESOURCE)?;
+    let found = match personal_token::form(token) {
+        Form::Whole => personal_token_of(&app, token).await?,
+        Form::Broken => None,
+        Form::Other => match refresh(&app, token).await? {
+            Some(active) => Some(active),
+            None => access(&app, token).await?,
+        },
+    };
+    let found = match resource {
+        Some(resource) => found.and_then(|active| active.at(resource)),
+        None => found,
     };
     let answer = found.map_or_else(
         || Json(json!({ "active": false })).into_response(),
@@ -92,6 +130,7 @@ async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
             aud: Audience::of(granted.resources),
             iss: app.config.public_url.as_str().to_owned(),
             jti: None,
+            groups: granted.groups,
         },
     ))
 }
@@ -121,6 +160,7 @@ async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
         aud: claims.aud,
         iss: claims.iss,
         jti: claims.jti,
+        groups: claims.groups,
     }))
 }
 

@@ -23,6 +23,7 @@ pub mod operator;
 mod outgoing;
 pub mod pages;
 pub mod password;
+pub mod personal_token;
 pub mod private_file;
 pub mod random;
 pub mod redirect;

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod personal_tokens;
+
 use std::{
     io::{self, IsTerminal as _, Read as _, Write as _},
     net::SocketAddr,
@@ -16,7 +18,7 @@ use attache_authsvc::{
     keys::Haste,
     logging,
     operator::Operator,
-    password, private_file,
+    password, personal_token, private_file,
     random::Random,
     render, server, store,
 };
@@ -77,6 +79,9 @@ enum Command {
     /// Clients that registered
     #[command(subcommand)]
     Client(Client),
+    /// Personal access tokens: for programs that cannot send a person to log in
+    #[command(subcommand)]
+    Token(personal_tokens::Command),
     /// Keys that sign access tokens
     #[command(subcommand)]
     Key(Key),
@@ -203,6 +208,7 @@ fn main() -> ExitCode {
         Command::Key(Key::Revoke { kid, file }) => {
             operate(&file, async |desk| desk.revoke(&kid).await)
         }
+        Command::Token(token) => token.run(),
         Command::Init(arguments) => init_file(arguments),
     };
     match done {
@@ -219,8 +225,10 @@ fn refuse(error: &anyhow::Error) -> ExitCode {
     } else {
         writeln!(io::stderr(), "authsvc: {error:#}")
     };
-    let mistake =
-        error.is::<Mistakes>() || error.is::<init::Error>() || error.is::<password::Error>();
+    let mistake = error.is::<Mistakes>()
+        || error.is::<init::Error>()
+        || error.is::<password::Error>()
+        || error.is::<personal_token::Refused>();
     match (told, mistake) {
         (Ok(()), true) => ExitCode::from(2),
         (Ok(()), false) | (Err(_), _) => ExitCode::FAILURE,
@@ -317,15 +325,21 @@ fn operate(
     file: &File,
     order: impl AsyncFnOnce(Operator) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
+    say(&ask(file, order)?)
+}
+
+fn ask<T>(
+    file: &File,
+    order: impl AsyncFnOnce(Operator) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let config = load(&file.config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start")?;
-    let answer = runtime.block_on(async {
+    runtime.block_on(async {
         order(Operator::open(config, Clock::system(), Random::System).await?).await
-    })?;
-    say(&answer)
+    })
 }
 
 fn init_file(arguments: Init) -> anyhow::Result<()> {

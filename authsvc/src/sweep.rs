@@ -1,5 +1,5 @@
-//! Forgets what is over: once an hour codes, grants and assertions a day after their end and clients that nobody uses, once a
-//! minute events beyond what is kept of them.
+//! Forgets what is over: once an hour codes, grants and assertions a day after their end, personal access tokens a
+//! month after it and clients that nobody uses, once a minute events beyond what is kept of them.
 
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Events come fast: what is beyond the size that they may have is what came in this time.
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: i64 = 24 * 3600;
+/// How long a personal access token that is dead is still listed, seconds.
+const MONTH: i64 = 30 * DAY;
 /// How long a client may be without a grant, seconds.
 const IDLE: i64 = 90 * DAY;
 
@@ -55,5 +57,6 @@ pub async fn once(app: &App) -> Result<u64, store::Error> {
     let unused_since = now.saturating_sub(DAY);
     let clients = app.store.forget_clients(unused_since, now.saturating_sub(IDLE), now).await?;
     let assertions = app.store.forget_assertions(now.saturating_sub(DAY)).await?;
-    Ok(grants + clients + assertions)
+    let tokens = app.store.forget_personal_tokens(now.saturating_sub(MONTH)).await?;
+    Ok(grants + clients + assertions + tokens)
 }

@@ -26,6 +26,28 @@ pub fn narrow(servers: &[&Server], asked: Option<&str>) -> Vec<String> {
     granted
 }
 
+/// A scope that none of the servers has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unknown {
+    /// As it was asked for.
+    pub unknown: String,
+    /// What there is.
+    pub known: String,
+}
+
+/// The scopes asked for, in a fixed order and each once; none: all of the servers'. For those who can be told.
+///
+/// # Errors
+/// [`Unknown`] when there is no such scope.
+pub fn exactly(servers: &[&Server], asked: &[String]) -> Result<Vec<String>, Unknown> {
+    let known = union(servers);
+    match asked.iter().find(|scope| !known.contains(scope)) {
+        Some(unknown) => Err(Unknown { unknown: unknown.clone(), known: known.join(", ") }),
+        None if asked.is_empty() => Ok(known),
+        None => Ok(known.into_iter().filter(|scope| asked.contains(scope)).collect()),
+    }
+}
+
 fn union(servers: &[&Server]) -> Vec<String> {
     let mut scopes: Vec<String> = Vec::new();
     for scope in servers.iter().flat_map(|server| &server.scopes) {

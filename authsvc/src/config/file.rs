@@ -36,6 +36,7 @@ pub(super) struct Embedded {
     pub(super) key_encryption_secret: Option<Secret>,
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
     pub(super) machine_clients: Option<Vec<Option<MachineClient>>>,
+    pub(super) personal_access_tokens: Option<PersonalTokens>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +55,13 @@ pub(super) struct MachineClient {
     pub(super) servers: Option<Vec<Option<String>>>,
     pub(super) scopes: Option<Vec<Option<String>>>,
     pub(super) groups: Option<Vec<Option<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PersonalTokens {
+    pub(super) enabled: Option<String>,
+    pub(super) cache: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

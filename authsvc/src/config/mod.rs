@@ -22,6 +22,7 @@ use attache_protocol::{jwk::KeySet, plugin, secret::Secret};
 use url::Url;
 
 pub use self::{
+    compile::duration,
     database::Database,
     document::{Path, Step},
     mistake::{Mistake, Mistakes},
@@ -178,6 +179,8 @@ pub struct Embedded {
     pub metadata_documents: MetadataDocuments,
     /// Programs that get tokens for themselves.
     pub machine_clients: Vec<MachineClient>,
+    /// Whether there are personal access tokens.
+    pub personal_tokens: PersonalTokens,
 }
 
 /// Which Client ID Metadata Documents are fetched.
@@ -222,6 +225,18 @@ pub enum Proof {
     Secret(Secret),
     /// `private_key_jwt`, with one of these keys (RFC 7523 section 2.2).
     Keys(Arc<KeySet>),
+}
+
+/// Personal access tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PersonalTokens {
+    /// None is made, and none is accepted.
+    Off,
+    /// The operator makes them.
+    On {
+        /// How long the filter goes on with what it was told of one.
+        cache: Duration,
+    },
 }
 
 /// Signature algorithm of access tokens.

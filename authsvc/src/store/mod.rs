@@ -22,6 +22,7 @@ pub mod keys;
 pub mod managing;
 mod migrations;
 mod open;
+pub mod personal_tokens;
 pub mod sessions;
 mod size;
 #[cfg(test)]

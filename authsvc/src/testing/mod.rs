@@ -23,8 +23,7 @@ use place::{Kind, Place};
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion, Log,
-        LogFormat, MetadataDocuments, Origin, Retention, Server, Service, Signing, User,
+        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion, Log, LogFormat, MetadataDocuments, Origin, PersonalTokens, Retention, Server, Service, Signing, User,
         WebhookTargets,
     },
     random::Random,
@@ -159,6 +158,7 @@ pub(crate) fn config() -> Config {
                 targets: WebhookTargets::Public,
             },
             machine_clients: Vec::new(),
+            personal_tokens: PersonalTokens::On { cache: Duration::from_secs(30) },
         }),
         database: Database::Sqlite(PathBuf::new()),
         service: Service {

@@ -7,9 +7,10 @@ use attache_protocol::secret::Secret;
 use url::Url;
 
 use super::{
-    super::{Authorization, Embedded, Signing, User, document::Path, file},
+    super::{Authorization, Embedded, PersonalTokens, Signing, User, document::Path, file},
     documents, machine,
     report::{Checked, Report},
+    units,
 };
 
 /// The one private-use redirect URI that is known to need an exception: Cursor registers no other.
@@ -35,6 +36,7 @@ const MOST_MEMORY_KIB: u32 = 1024 * 1024;
 /// Most passes of a password hash.
 const MOST_PASSES: u32 = 32;
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -93,6 +95,8 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
     );
     let machines = file.machine_clients.as_deref();
     let machines = machine::machine_clients(machines, &at.key("machine_clients"), report);
+    let tokens = file.personal_access_tokens.as_ref();
+    let tokens = personal_tokens(tokens, &at.key("personal_access_tokens"), report);
     Ok(Embedded {
         users: users?,
         access_token_ttl: access?,
@@ -105,7 +109,23 @@ fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checke
         key_encryption_secret: secret?,
         metadata_documents: documents?,
         machine_clients: machines?,
+        personal_tokens: tokens?,
     })
+}
+
+/// They are there unless they are switched off: without one that the operator made, nothing is different.
+fn personal_tokens(
+    file: Option<&file::PersonalTokens>,
+    at: &Path,
+    report: &mut Report<'_>,
+) -> Checked<PersonalTokens> {
+    let text = |text: fn(&file::PersonalTokens) -> Option<&String>| {
+        file.and_then(text).map(String::as_str)
+    };
+    let (enabled, cache) = (text(|file| file.enabled.as_ref()), text(|file| file.cache.as_ref()));
+    let enabled = report.optional(&at.key("enabled"), enabled, true, units::flag);
+    let cache = report.duration(&at.key("cache"), cache, SECOND * 30, SECOND * 5..=SECOND * 300);
+    Ok(if enabled? { PersonalTokens::On { cache: cache? } } else { PersonalTokens::Off })
 }
 
 fn signing(text: &str) -> Result<Signing, String> {

@@ -26,6 +26,7 @@ use super::{
     mistake::Mistakes,
 };
 use report::{Checked, Report};
+pub use units::duration;
 
 const MIB: usize = 1024 * 1024;
 /// Least and most of what may be held, bytes.

@@ -5,7 +5,10 @@ use std::time::Duration;
 const DAY: u64 = 24 * 60 * 60;
 
 /// `30s`, `5m`, `1h`, `90d`; also `500ms`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What a duration is.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let millis_per_unit = match unit {
         "ms" => 1,

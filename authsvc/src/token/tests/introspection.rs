@@ -14,7 +14,7 @@ use crate::{
 const INACTIVE: &str = r#"{"active":false}"#;
 
 impl Flow {
-    async fn introspect(&self, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn introspect(&self, fields: &[(&str, &str)]) -> Answer {
         let mut request = form("/internal/introspect", fields);
         let value = format!("Bearer {SERVICE_SECRET}").parse().unwrap();
         request.headers_mut().insert(header::AUTHORIZATION, value);
@@ -23,7 +23,7 @@ impl Flow {
         answer
     }
 
-    async fn is_active(&self, token: &str) -> bool {
+    pub(super) async fn is_active(&self, token: &str) -> bool {
         let answer = self.introspect(&[("token", token)]).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         let active = answer.json()["active"].as_bool().unwrap();
@@ -52,6 +52,7 @@ async fn introspection_says_what_a_good_token_stands_for() {
         "aud": both,
         "iss": PUBLIC_URL,
         "jti": null,
+        "groups": ["Developers"],
     });
     assert_eq!(said, expected);
     // A hint may be wrong.
@@ -66,6 +67,7 @@ async fn introspection_says_what_a_good_token_stands_for() {
         "sub": sub,
         "aud": both,
         "iss": PUBLIC_URL,
+        "groups": ["Developers"],
     });
     assert_eq!(said, expected);
 }

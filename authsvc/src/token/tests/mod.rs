@@ -25,6 +25,7 @@ use crate::{
 mod grants;
 mod introspection;
 mod machine;
+mod personal;
 mod requests;
 mod revocation;
 

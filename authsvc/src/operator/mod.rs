@@ -1,6 +1,8 @@
-//! What an operator asks for at the command line, beside the running service: keys, clients, users.
+//! What an operator asks for at the command line, beside the running service: keys, clients, users, tokens.
 //!
 //! Everything goes through the database, where the service finds it at its next request.
+
+mod tokens;
 
 use anyhow::{Context as _, bail};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -192,7 +194,7 @@ mod tests {
         testing::{Bench, EMAIL, json},
     };
 
-    async fn operator(bench: &Bench) -> Operator {
+    pub(super) async fn operator(bench: &Bench) -> Operator {
         let app = &bench.app;
         let config = (*app.config).clone();
         Operator::open(config, app.clock.clone(), app.random.clone()).await.unwrap()

@@ -1,0 +1,194 @@
+//! Personal access tokens, as the operator makes, lists and revokes them.
+
+use anyhow::bail;
+
+use super::{Operator, date, table};
+use crate::{
+    config::{Authorization, PersonalTokens},
+    personal_token::{self, Made, Order},
+    store::{self, personal_tokens::PersonalToken},
+    users,
+};
+
+impl Operator {
+    /// Makes a token and keeps its digest; nobody can show it again.
+    ///
+    /// # Errors
+    /// When it may not be made, or the database fails.
+    pub async fn make_token(&self, order: &Order) -> anyhow::Result<Made> {
+        let made = personal_token::make(&self.config, order, &self.random, self.clock.now_unix())?;
+        let digest = store::digest(made.token.reveal());
+        self.store.create_personal_token(&digest, &made.kept).await?;
+        Ok(made)
+    }
+
+    /// Every token, or those of one user.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tokens(&self, email: Option<&str>) -> anyhow::Result<String> {
+        let of_user = |token: &PersonalToken| {
+            email.is_none_or(|email| token.email.eq_ignore_ascii_case(email.trim()))
+        };
+        let tokens = self.store.personal_tokens().await?;
+        let rows = tokens.into_iter().filter(of_user).map(|token| {
+            let state = self.state(&token);
+            let used = token.used_at.map_or_else(|| "-".to_owned(), date);
+            let resources = token.resources.join(" ");
+            let name = token.name.unwrap_or_default();
+            vec![token.id, token.email, state, used, token.scope, resources, name]
+        });
+        let titles = ["TOKEN", "USER", "", "LAST USED", "SCOPES", "FOR", "NAME"];
+        Ok(table(titles, rows.collect()))
+    }
+
+    /// Revokes a token.
+    ///
+    /// # Errors
+    /// When there is no such token, or the database fails.
+    pub async fn revoke_token(&self, id: &str) -> anyhow::Result<String> {
+        if !self.store.revoke_personal_token(id, self.clock.now_unix()).await? {
+            bail!("there is no token {id} that could be revoked: `authsvc token list` names them");
+        }
+        let Authorization::Embedded(embedded) = &self.config.authorization;
+        let when = match embedded.personal_tokens {
+            PersonalTokens::On { cache } => format!("within {} s", cache.as_secs()),
+            PersonalTokens::Off => "at once".to_owned(),
+        };
+        Ok(format!("{id} is revoked: every Envoy refuses it {when}\n"))
+    }
+
+    fn state(&self, token: &PersonalToken) -> String {
+        let until = date(token.expires_at);
+        match token.revoked_at {
+            Some(at) => format!("revoked {}", date(at)),
+            None if !token.is_alive(self.clock.now_unix()) => format!("expired {until}"),
+            None if users::by_sub(&self.config, &token.sub).is_none() => {
+                "dead: its user is gone".to_owned()
+            }
+            None => format!("until {until}"),
+        }
+    }
+}
+
+impl Made {
+    /// What the operator is told beside the token.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let PersonalToken { id, email, resources, scope, expires_at, .. } = &self.kept;
+        format!(
+            "{id} stands for {email} at {}, with the scopes {scope}, until {}; it is shown this once\n",
+            resources.join(" "),
+            date(*expires_at)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::operator;
+    use crate::{
+        config::{Authorization, PersonalTokens},
+        personal_token::{Order, Refused},
+        testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE, server},
+    };
+
+    fn order() -> Order {
+        Order {
+            email: EMAIL.to_owned(),
+            scopes: Vec::new(),
+            resources: Vec::new(),
+            life: Duration::from_hours(24),
+            name: Some("ci".to_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_are_made_listed_and_revoked() {
+        let bench = Bench::new().await;
+        let operator = operator(&bench).await;
+        let made = operator.make_token(&order()).await.unwrap();
+        let id = made.kept.id.clone();
+        let said = made.summary();
+        assert!(said.starts_with(&format!("{id} stands for {EMAIL} at {RESOURCE}, with the scopes mcp, until 2026-09-22T14:13:20Z")), "{said}");
+        assert!(!said.contains(made.token.reveal()));
+        let listed = operator.tokens(None).await.unwrap();
+        let line = listed.lines().nth(1).unwrap();
+        let expected =
+            format!("{id}  {EMAIL}  until 2026-09-22T14:13:20Z  -          mcp     {RESOURCE}  ci");
+        assert_eq!(line, expected);
+        assert!(!listed.contains(made.token.reveal()));
+        assert_eq!(operator.tokens(Some(" Admin@example.COM")).await.unwrap(), listed);
+        assert_eq!(operator.tokens(Some("bob@example.com")).await.unwrap().lines().count(), 1);
+
+        let said = operator.revoke_token(&id).await.unwrap();
+        assert_eq!(said, format!("{id} is revoked: every Envoy refuses it within 30 s\n"));
+        let listed = operator.tokens(None).await.unwrap();
+        assert!(listed.contains("revoked 2026-09-21T14:13:20Z"), "{listed}");
+        for id in [id.as_str(), "nobody"] {
+            let said = operator.revoke_token(id).await.unwrap_err().to_string();
+            assert!(said.contains("`authsvc token list` names them"), "{said}");
+        }
+        operator.make_token(&order()).await.unwrap();
+        bench.advance(Duration::from_hours(24));
+        assert!(operator.tokens(None).await.unwrap().contains("expired 2026-09-22T14:13:20Z"));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_made_for_what_there_is() {
+        let bench = Bench::with(|config| {
+            let mut weather = server("weather");
+            weather.scopes = vec!["read".to_owned(), "mcp".to_owned()];
+            config.servers.push(weather);
+        })
+        .await;
+        let operator = operator(&bench).await;
+        let weather = format!("{PUBLIC_URL}/weather/mcp");
+        let both = Order { resources: vec![weather.clone(), RESOURCE.to_owned()], ..order() };
+        let made = operator.make_token(&both).await.unwrap().kept;
+        assert_eq!(made.resources, [weather.clone(), RESOURCE.to_owned()]);
+        assert_eq!(made.scope, "read mcp");
+        let narrow = Order { scopes: vec!["mcp".to_owned()], ..both };
+        assert_eq!(operator.make_token(&narrow).await.unwrap().kept.scope, "mcp");
+
+        let refused = async |order: Order| {
+            operator.make_token(&order).await.unwrap_err().downcast::<Refused>().unwrap()
+        };
+        let email = "bob@example.com".to_owned();
+        assert_eq!(
+            refused(Order { email: email.clone(), ..order() }).await,
+            Refused::NoUser(email)
+        );
+        for scope in ["read", "", "MCP", "offline_access"] {
+            let said = refused(Order { scopes: vec![scope.to_owned()], ..order() }).await;
+            let known = "mcp".to_owned();
+            assert_eq!(said, Refused::NoScope { unknown: scope.to_owned(), known });
+        }
+        for resource in ["https://evil.example/mcp", PUBLIC_URL, "everything"] {
+            let said = refused(Order { resources: vec![resource.to_owned()], ..order() }).await;
+            assert!(matches!(said, Refused::NoServer(_)), "{resource}");
+        }
+        for life in [Duration::ZERO, Duration::from_millis(999), Duration::from_hours(367 * 24)] {
+            assert_eq!(refused(Order { life, ..order() }).await, Refused::Life);
+        }
+        for name in ["", "a b", "a:b", "a\n", &"x".repeat(65)] {
+            let said = refused(Order { name: Some(name.to_owned()), ..order() }).await;
+            assert_eq!(said, Refused::Name, "{name}");
+        }
+        assert_eq!(operator.tokens(None).await.unwrap().lines().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn no_token_is_made_where_they_are_switched_off() {
+        let bench = Bench::with(|config| {
+            let Authorization::Embedded(embedded) = &mut config.authorization;
+            embedded.personal_tokens = PersonalTokens::Off;
+        })
+        .await;
+        let operator = operator(&bench).await;
+        let said = operator.make_token(&order()).await.unwrap_err();
+        assert_eq!(said.downcast::<Refused>().unwrap(), Refused::Off);
+    }
+}

@@ -1,0 +1,168 @@
+//! Personal access tokens: what one may be made for, and what it is worth.
+//!
+//! They are for programs that cannot send a person to log in. Only the operator makes them; the filter asks about
+//! them at the introspection endpoint, so they can be revoked at any time.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use attache_protocol::{claims::Audience, personal_token, secret::Secret};
+use thiserror::Error;
+
+use crate::{
+    authorization::{
+        resource::{self, InvalidTarget},
+        scope,
+    },
+    config::{Authorization, Config, PersonalTokens},
+    introspection::Active,
+    random::Random,
+    state::App,
+    store::{self, personal_tokens::PersonalToken},
+    token::issue::after,
+    users,
+};
+
+/// Shortest and longest life of a token.
+pub const LIFE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(366 * 24);
+const MAX_NAME: usize = 64;
+
+/// What the operator asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Order {
+    /// Whom it stands for.
+    pub email: String,
+    /// Scopes; none: all those of its servers.
+    pub scopes: Vec<String>,
+    /// Servers, by their URL at this gateway; none: the first one, as for clients that name none.
+    pub resources: Vec<String>,
+    /// How long it lives.
+    pub life: Duration,
+    /// What it is called.
+    pub name: Option<String>,
+}
+
+/// Why a token is not made.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum Refused {
+    /// The operator switched them off.
+    #[error(
+        "authorization.embedded.personal_access_tokens.enabled is false: no such token is accepted"
+    )]
+    Off,
+    /// Nobody of this address may log in.
+    #[error("there is no user {0}: `authsvc user list` names them")]
+    NoUser(String),
+    /// The server is not one of ours.
+    #[error("{0}: `authsvc check` names the servers")]
+    NoServer(#[from] InvalidTarget),
+    /// None of the servers has this scope.
+    #[error("there is no scope {unknown} here: the servers of this token have {known}")]
+    NoScope {
+        /// As it was asked for.
+        unknown: String,
+        /// What could be.
+        known: String,
+    },
+    /// It would live too short or too long.
+    #[error("a token lives between 1s and 366d")]
+    Life,
+    /// Its name would break lists and events.
+    #[error("a name has 1 to {MAX_NAME} letters, digits and ._-")]
+    Name,
+}
+
+/// A token that was just made: shown once, and never again.
+#[derive(Debug)]
+pub struct Made {
+    /// The token.
+    pub token: Secret,
+    /// What is kept of it.
+    pub kept: PersonalToken,
+}
+
+/// Makes a token at `now`, Unix seconds; it is not kept yet.
+///
+/// # Errors
+/// Why it may not be.
+pub fn make(config: &Config, order: &Order, random: &Random, now: i64) -> Result<Made, Refused> {
+    let Authorization::Embedded(embedded) = &config.authorization;
+    if embedded.personal_tokens == PersonalTokens::Off {
+        return Err(Refused::Off);
+    }
+    if !LIFE.contains(&order.life) {
+        return Err(Refused::Life);
+    }
+    let named = |name: &str| {
+        (1..=MAX_NAME).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    if !order.name.as_deref().is_none_or(named) {
+        return Err(Refused::Name);
+    }
+    let member = users::by_email(config, &order.email)
+        .ok_or_else(|| Refused::NoUser(order.email.clone()))?;
+    let servers = resource::resolve(config, &order.resources)?;
+    let scopes = scope::exactly(&servers, &order.scopes)
+        .map_err(|scope::Unknown { unknown, known }| Refused::NoScope { unknown, known })?;
+    let user = member.login(now);
+    Ok(Made {
+        token: personal_token::write(&random.bytes()),
+        kept: PersonalToken {
+            id: random.id(),
+            name: order.name.clone(),
+            sub: user.sub,
+            email: user.email,
+            resources: servers.iter().map(|server| resource::uri(config, server)).collect(),
+            scope: scopes.join(" "),
+            created_at: now,
+            expires_at: after(now, order.life),
+            revoked_at: None,
+            used_at: None,
+        },
+    })
+}
+
+/// What a token is worth now; nothing if it is dead, or its user is gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn introspect(app: &App, token: &str) -> Result<Option<Active>, store::Error> {
+    let Authorization::Embedded(embedded) = &app.config.authorization;
+    let now = app.clock.now_unix();
+    if embedded.personal_tokens == PersonalTokens::Off {
+        return Ok(None);
+    }
+    let found = app.store.personal_token(&store::digest(token)).await?;
+    let Some(found) = found.filter(|found| found.is_alive(now)) else {
+        return Ok(None);
+    };
+    let Some(member) = users::by_sub(&app.config, &found.sub) else {
+        return Ok(None);
+    };
+    if let Err(error) = app.store.touch_personal_token(&found, now).await {
+        tracing::warn!(%error, id = found.id, "the use of a personal access token was not noted");
+    }
+    let user = member.login(now);
+    Ok(Some(Active {
+        active: true,
+        client_id: Some(client_id(&found)),
+        scope: Some(found.scope),
+        username: Some(user.email),
+        token_type: Some("Bearer"),
+        exp: found.expires_at,
+        iat: Some(found.created_at),
+        sub: found.sub,
+        aud: Audience::of(found.resources),
+        iss: app.config.public_url.as_str().to_owned(),
+        jti: Some(found.id),
+        groups: user.groups,
+    }))
+}
+
+/// What events call the client: no client that registered has a colon in its id.
+fn client_id(token: &PersonalToken) -> String {
+    match &token.name {
+        Some(name) => format!("pat:{}:{name}", token.id),
+        None => format!("pat:{}", token.id),
+    }
+}

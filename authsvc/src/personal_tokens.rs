@@ -1,0 +1,74 @@
+//! `authsvc token …`.
+
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use attache_authsvc::{config::duration, personal_token::Order};
+use clap::Subcommand;
+
+use crate::{File, ask, operate, say};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a token and print it, this once; only its digest is kept
+    Create {
+        /// Whom it stands for
+        #[arg(long, value_name = "EMAIL")]
+        user: String,
+        /// Scopes, separated by spaces [default: all those of its servers]
+        #[arg(long, value_name = "SCOPES")]
+        scopes: Option<String>,
+        /// How long it lives, 1s to 366d: 10m, 12h, 90d
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        expires: Duration,
+        /// An MCP server that it opens, by the URL that clients use; repeat for more [default: the first one]
+        #[arg(long = "resource", value_name = "URL")]
+        resources: Vec<String>,
+        /// What lists and events call it
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        file: File,
+    },
+    /// List the tokens, the youngest first, also those that died in the last month
+    List {
+        /// Of this user only
+        #[arg(long, value_name = "EMAIL")]
+        user: Option<String>,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Revoke a token
+    Revoke {
+        /// Its id, as `list` shows it
+        id: String,
+        #[command(flatten)]
+        file: File,
+    },
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create { user, scopes, expires, resources, name, file } => {
+                let scopes = scopes.unwrap_or_default();
+                let scopes = scopes.split_whitespace().map(str::to_owned).collect();
+                make(&file, &Order { email: user, scopes, resources, life: expires, name })
+            }
+            Self::List { user, file } => {
+                operate(&file, async |desk| desk.tokens(user.as_deref()).await)
+            }
+            Self::Revoke { id, file } => operate(&file, async |desk| desk.revoke_token(&id).await),
+        }
+    }
+}
+
+/// Standard output has the token and nothing else, for scripts.
+fn make(file: &File, order: &Order) -> anyhow::Result<()> {
+    let made = ask(file, async |desk| desk.make_token(order).await)?;
+    say(&format!("{}\n", made.token.reveal()))?;
+    write!(io::stderr(), "{}", made.summary()).context("cannot write to the terminal")
+}
