@@ -102,7 +102,7 @@ impl Http {
         Ok(moved)
     }
 
-    /// Leaves the exchange with the worker until the keys come.
+    /// Leaves the exchange with the worker until more is known.
     fn wait(&mut self, worker: &mut Worker, exchange: Exchange) -> Outcome {
         let now_us = host::now_us()?;
         let Some(exchange) = worker.park(self.id, exchange, now_us) else {

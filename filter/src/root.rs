@@ -10,8 +10,10 @@ use std::{
 use attache_gateway::{
     config::Gateway,
     exchange::{Input, Shared},
+    introspection::{Answered, MOST_ANSWER, Question},
     keys::{Adopted, JwksError, shared as slots},
     outbox::Sent,
+    request::token::Mark,
 };
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
@@ -27,7 +29,7 @@ use crate::{
 
 /// Between ticks when nobody waits for anything, milliseconds.
 const CALM_MS: u64 = 1_000;
-/// Between ticks while somebody waits for keys, milliseconds.
+/// Between ticks while somebody waits, milliseconds.
 const EAGER_MS: u64 = 50;
 /// How long after its timeout a call is believed to be lost, milliseconds.
 const GRACE_MS: u64 = 2_000;
@@ -53,6 +55,7 @@ struct Call {
 enum Kind {
     Keys,
     Events,
+    Token(Mark),
 }
 
 impl Root {
@@ -75,12 +78,13 @@ impl Root {
     fn tick(&mut self, worker: &mut Worker) -> Result<(), HostError> {
         let now_us = host::now_us()?;
         let now_ms = now_us / 1000;
-        self.give_up(worker, now_ms);
+        self.give_up(worker, now_us);
         self.look_for_keys(worker, now_us)?;
         self.ask_for_keys(worker, now_ms)?;
         expire(worker, now_us);
         worker.weigh();
         host::set_effective_context(self.id)?;
+        self.ask_about_tokens(worker, now_us);
         self.send_events(worker, now_ms);
         let flush_ms = worker.shared.gateway.events.flush_ms;
         let eager = worker.has_waiting() || worker.shared.trust.keys.is_eager(now_ms);
@@ -90,7 +94,8 @@ impl Root {
     }
 
     /// Forgets calls whose answer will never come.
-    fn give_up(&mut self, worker: &mut Worker, now_ms: u64) {
+    fn give_up(&mut self, worker: &mut Worker, now_us: u64) {
+        let now_ms = now_us / 1000;
         let lost: Vec<u32> = self
             .calls
             .iter()
@@ -103,6 +108,7 @@ impl Root {
                 Some(Kind::Keys) => {
                     worker.shared.trust.keys.failed(now_ms);
                 }
+                Some(Kind::Token(mark)) => self.learned(worker, mark, (None, &[]), now_us),
                 None => {}
             }
         }
@@ -176,6 +182,30 @@ impl Root {
         }
     }
 
+    /// Asks about the opaque tokens for whose answers somebody waits.
+    fn ask_about_tokens(&mut self, worker: &mut Worker, now_us: u64) {
+        let now_ms = now_us / 1000;
+        let Some(policy) = worker.shared.gateway.introspection.clone() else {
+            return;
+        };
+        let bearer = format!("Bearer {}", policy.secret.reveal());
+        let form = "application/x-www-form-urlencoded";
+        let headers = [("authorization", bearer.as_str()), ("content-type", form)];
+        let until_ms = now_ms.saturating_add(policy.target.timeout_ms).saturating_add(GRACE_MS);
+        let next = |worker: &mut Worker| worker.shared.trust.introspection.as_mut()?.next(now_ms);
+        while let Some(Question { mark, body }) = next(worker) {
+            match host::call(&policy.target, "POST", &headers, Some(body.reveal())) {
+                Ok(token) => {
+                    self.calls.insert(token, Call { kind: Kind::Token(mark), until_ms });
+                }
+                Err(error) => {
+                    log::warn!("a token cannot be asked about: {error}");
+                    self.learned(worker, mark, (None, &[]), now_us);
+                }
+            }
+        }
+    }
+
     fn answered(
         &mut self,
         worker: &mut Worker,
@@ -193,6 +223,12 @@ impl Root {
                 Ok(())
             }
             Some(Kind::Keys) => self.fetched(worker, status, body, now_us),
+            Some(Kind::Token(mark)) => {
+                let body = host::call_body(body.min(MOST_ANSWER))?;
+                self.learned(worker, mark, (status, &body), now_us);
+                self.ask_about_tokens(worker, now_us);
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -232,7 +268,28 @@ impl Root {
         }
     }
 
-    /// Lets those decide anew who wait for keys.
+    /// What was said of a token, or that nothing was.
+    fn learned(
+        &self,
+        worker: &mut Worker,
+        mark: Mark,
+        (status, body): (Option<u16>, &[u8]),
+        now_us: u64,
+    ) {
+        let Some(introspection) = &mut worker.shared.trust.introspection else {
+            return;
+        };
+        let answered = introspection.answered(mark, status, body, now_us / 1000);
+        if answered == Answered::Useless {
+            let status = status.map_or("no status".to_owned(), |status| status.to_string());
+            log::warn!(
+                "authsvc does not say what tokens are worth ({status}); those that are not known are refused"
+            );
+        }
+        self.wake_all(worker, now_us);
+    }
+
+    /// Lets those decide anew who wait.
     fn wake_all(&self, worker: &mut Worker, now_us: u64) {
         for id in waiting(worker, None) {
             worker.wake(id, Input::TrustChanged { now_us });
@@ -284,14 +341,14 @@ fn sent(worker: &mut Worker, status: Option<u16>, now_ms: u64) {
     }
 }
 
-/// Refuses those who have waited for keys long enough.
+/// Refuses those who have waited long enough.
 fn expire(worker: &mut Worker, now_us: u64) {
     for id in waiting(worker, Some(now_us)) {
         worker.wake(id, Input::WaitExpired { now_us });
     }
 }
 
-/// Streams that wait for keys: all, or those that have waited until `until_us`.
+/// Streams that wait for keys or for what is said of their token: all, or those that have waited until `until_us`.
 fn waiting(worker: &Worker, until_us: Option<u64>) -> Vec<u32> {
     let ripe = |end: u64| until_us.is_none_or(|now| end <= now);
     worker

@@ -10,7 +10,7 @@ use attache_gateway::{
 
 use crate::host::{self, HostError};
 
-/// Requests that wait for keys at the same time; more are refused at once. Few: Envoy keeps the body of each, and
+/// Requests that wait for keys, or for what is said of their token, at the same time; more are refused at once. Few: Envoy keeps the body of each, and
 /// answers those that are refused in one tick one inside of the other, on one stack.
 const MOST_WAITING: usize = 64;
 /// Tools about which a line is logged.
@@ -22,7 +22,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Shared,
     pub(crate) outbox: Outbox,
     pub(crate) counters: Counters,
-    /// Exchanges that wait for keys, or did: their streams take them back at their next callback.
+    /// Exchanges that wait, or did: their streams take them back at their next callback.
     pub(crate) parked: BTreeMap<u32, Parked>,
     /// The tick period in effect, milliseconds.
     pub(crate) period_ms: u64,
@@ -102,14 +102,16 @@ impl Worker {
         }
     }
 
-    /// Whether somebody waits for keys.
+    /// Whether somebody waits.
     pub(crate) fn has_waiting(&self) -> bool {
         self.parked.values().any(|parked| parked.until_us.is_some())
     }
 
-    /// Keeps an exchange until keys come; `Some` gives it back when too many wait.
+    /// Keeps an exchange while it waits; `Some` gives it back when too many do.
     pub(crate) fn park(&mut self, id: u32, exchange: Exchange, now_us: u64) -> Option<Exchange> {
-        if self.parked.len() >= MOST_WAITING {
+        // Those that wait no longer are with their servers, perhaps for long.
+        let waiting = self.parked.values().filter(|parked| parked.until_us.is_some()).count();
+        if waiting >= MOST_WAITING {
             return Some(exchange);
         }
         let wait_us = self.shared.gateway.jwks.wait_ms.saturating_mul(1000);

@@ -8,13 +8,16 @@
 //! 4. [`response`]: what becomes of the answer's bytes, and what is learned from them
 //! 5. [`refusal`]: every way to say no, in one table
 //!
-//! Beside it: [`keys`] (the issuer's signing keys, and when to ask again), [`outbox`] (events on their way out),
+//! Beside it: [`keys`] (the issuer's signing keys, and when to ask again), [`introspection`] (the same of tokens that say
+//! nothing themselves), [`outbox`] (events on their way out),
 //! [`event_id`] (their identities), [`budget`] (how much the exchanges hold in memory together).
 
+mod bucket;
 pub mod budget;
 pub mod config;
 pub mod event_id;
 pub mod exchange;
+pub mod introspection;
 pub mod keys;
 pub mod outbox;
 pub mod refusal;

@@ -16,6 +16,9 @@ pub struct Plugin {
     pub issuer: String,
     /// Where the issuer's keys are.
     pub jwks: Jwks,
+    /// What is done about opaque tokens; without it there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Introspection>,
     /// Where events go.
     pub events: Events,
     /// Bounds on what is held.
@@ -50,8 +53,22 @@ pub struct Jwks {
     pub stale_seconds: u64,
     /// Least time between two fetches caused by an unknown `kid`, seconds.
     pub unknown_kid_seconds: u64,
-    /// How long a request waits for the first keys, milliseconds.
+    /// How long a request waits for the first keys, or for what is said of an opaque token, milliseconds.
     pub wait_ms: u64,
+}
+
+/// Questions about opaque tokens (RFC 7662).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    /// `POST /internal/introspect`.
+    pub target: Target,
+    /// Sent as `Authorization: Bearer`.
+    pub secret: Secret,
+    /// How long a token that is good stays so without being asked about again, seconds; never beyond its end.
+    pub good_seconds: u64,
+    /// The same of one that is not.
+    pub bad_seconds: u64,
 }
 
 /// Delivery of events to authsvc.

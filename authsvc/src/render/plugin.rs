@@ -1,12 +1,12 @@
 //! The filter's own configuration.
 
 use attache_protocol::plugin::{
-    Authentication, Endpoint, Events, Jwks, Limits, Origins, Plugin, Target,
+    Authentication, Endpoint, Events, Introspection, Jwks, Limits, Origins, Plugin, Target,
 };
 
 use super::clusters;
 use crate::{
-    config::{Config, HostPort, Server},
+    config::{Authorization, Config, HostPort, PersonalTokens, Server},
     discovery::JWKS_MAX_AGE,
 };
 
@@ -31,6 +31,7 @@ pub fn plugin(config: &Config) -> Plugin {
             unknown_kid_seconds: 10,
             wait_ms: 3_000,
         },
+        introspection: introspection(config),
         events: Events {
             target: Target {
                 cluster: clusters::INTERNAL.to_owned(),
@@ -51,6 +52,24 @@ pub fn plugin(config: &Config) -> Plugin {
         },
         endpoints: config.servers.iter().map(|server| endpoint(config, server)).collect(),
     }
+}
+
+/// A token that is not known is asked about again soon: it may be made in the next moment.
+fn introspection(config: &Config) -> Option<Introspection> {
+    const UNKNOWN_SECONDS: u64 = 5;
+    let Authorization::Embedded(embedded) = &config.authorization;
+    let PersonalTokens::On { cache } = embedded.personal_tokens else { return None };
+    Some(Introspection {
+        target: Target {
+            cluster: clusters::INTERNAL.to_owned(),
+            authority: authority(&config.service.internal_address),
+            path: "/internal/introspect".to_owned(),
+            timeout_ms: 2_000,
+        },
+        secret: config.service.secret.clone(),
+        good_seconds: cache.as_secs().max(1),
+        bad_seconds: UNKNOWN_SECONDS,
+    })
 }
 
 fn endpoint(config: &Config, server: &Server) -> Endpoint {

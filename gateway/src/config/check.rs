@@ -2,7 +2,8 @@
 
 use attache_protocol::{
     json::MAX_DEPTH,
-    plugin::{Endpoint, Events, Jwks, Limits, Plugin, Target},
+    plugin::{Endpoint, Events, Introspection, Jwks, Limits, Plugin, Target},
+    secret::Secret,
 };
 
 use super::ConfigError;
@@ -24,6 +25,9 @@ pub(super) fn plugin(plugin: &Plugin) -> Checked {
     }
     url("issuer".to_owned(), &plugin.issuer)?;
     jwks(&plugin.jwks)?;
+    if let Some(asking) = &plugin.introspection {
+        introspection(asking)?;
+    }
     events(&plugin.events)?;
     limits(&plugin.limits)?;
     if plugin.endpoints.is_empty() {
@@ -46,16 +50,28 @@ fn jwks(jwks: &Jwks) -> Checked {
     Ok(())
 }
 
-fn events(events: &Events) -> Checked {
-    target("events.target", &events.target)?;
-    let secret = events.secret.reveal();
+fn introspection(introspection: &Introspection) -> Checked {
+    target("introspection.target", &introspection.target)?;
+    secret("introspection.secret", &introspection.secret)?;
+    positive("introspection.good_seconds", introspection.good_seconds)?;
+    positive("introspection.bad_seconds", introspection.bad_seconds)
+}
+
+fn secret(path: &str, secret: &Secret) -> Checked {
+    let secret = secret.reveal();
     if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(error(
-            "events.secret".to_owned(),
+            path.to_owned(),
             "[redacted]",
             "must be one or more visible ASCII characters",
         ));
     }
+    Ok(())
+}
+
+fn events(events: &Events) -> Checked {
+    target("events.target", &events.target)?;
+    secret("events.secret", &events.secret)?;
     positive("events.max_events", events.max_events as u64)?;
     positive("events.max_bytes", events.max_bytes as u64)?;
     positive("events.batch", events.batch as u64)?;

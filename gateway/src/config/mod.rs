@@ -42,6 +42,8 @@ pub struct Gateway {
     pub issuer: String,
     /// Where the keys are, and how long they stay good.
     pub jwks: plugin::Jwks,
+    /// Whom to ask about opaque tokens.
+    pub introspection: Option<plugin::Introspection>,
     /// Where events go.
     pub events: plugin::Events,
     /// Bounds on what is held.
@@ -97,7 +99,7 @@ impl Gateway {
     /// Says where the mistake is, what is there, and what should be.
     pub fn compile(plugin: Plugin) -> Result<Self, ConfigError> {
         check::plugin(&plugin)?;
-        let Plugin { public_url, issuer, jwks, events, limits, endpoints } = plugin;
+        let Plugin { public_url, issuer, jwks, introspection, events, limits, endpoints } = plugin;
         let mut compiled = BTreeMap::new();
         for (at, endpoint) in endpoints.into_iter().enumerate() {
             check::endpoint(at, &endpoint)?;
@@ -111,7 +113,7 @@ impl Gateway {
                 ));
             }
         }
-        Ok(Self { issuer, jwks, events, limits, endpoints: compiled })
+        Ok(Self { issuer, jwks, introspection, events, limits, endpoints: compiled })
     }
 
     /// The endpoint that a `:path` belongs to: exact, without the query string.

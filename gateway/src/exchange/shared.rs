@@ -38,7 +38,7 @@ impl Shared {
     /// What a worker begins with.
     #[must_use]
     pub fn new(gateway: Rc<Gateway>, seed: Seed) -> Self {
-        let trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone(), seed.mark_key);
+        let trust = Trust::new(&gateway, seed.mark_key);
         let ids = EventIds::new(seed.event_ids);
         Self { gateway, trust, lists: Lists::default(), ids, budget: Budget::default() }
     }

@@ -3,13 +3,11 @@
 //! Events are written as JSON once, when they come. A batch stays until it is accepted, so an answer that was lost
 //! costs a repetition, which the receiver recognizes by the events' identities, and never an event.
 
-mod bucket;
-
 use std::collections::VecDeque;
 
 use attache_protocol::{event::Event, plugin::Events};
 
-use self::bucket::Bucket;
+use crate::bucket::{Bucket, Rate};
 
 /// Waiting time after the first failure, milliseconds; it doubles with each further one.
 const FIRST_BACKOFF_MS: u64 = 500;
@@ -17,6 +15,9 @@ const FIRST_BACKOFF_MS: u64 = 500;
 const LONGEST_BACKOFF_MS: u64 = 30_000;
 /// A batch does not grow beyond this, bytes, unless one event alone does.
 const MOST_BATCH_BYTES: usize = 1 << 20;
+/// What strangers may cause: each event is a row in a database and a delivery, and costs nothing to cause. Ten a
+/// second.
+const STRANGERS: Rate = Rate { cost_ms: 100, burst: 100 };
 /// What a batch needs beside its events, bytes: about.
 const ENVELOPE: usize = 1024;
 
@@ -124,7 +125,7 @@ impl Outbox {
             limits,
             waiting: VecDeque::new(),
             bytes: 0,
-            strangers: Strangers { events: 0, bytes: 0, bucket: Bucket::full() },
+            strangers: Strangers { events: 0, bytes: 0, bucket: Bucket::full(STRANGERS) },
             sending: None,
             lost: Lost { dropped: 0, throttled: 0 },
             failures: 0,

@@ -75,6 +75,9 @@ pub enum Refusal {
     /// The issuer's keys are not known yet.
     #[error("the keys of the token issuer are not available yet")]
     NoKeys,
+    /// Nobody can say at the moment what an opaque token is worth.
+    #[error("the token cannot be checked at the moment, try again in a few seconds")]
+    NoAnswer,
     /// Everything that a worker may hold is held already.
     #[error("too many requests are under way at this gateway, try again in a few seconds")]
     Busy,
@@ -89,6 +92,12 @@ pub enum TokenFlaw {
     /// `Authorization: Bearer` without one well-formed token.
     #[error("the bearer token is malformed")]
     Malformed,
+    /// A personal access token that was mistyped or cut off.
+    #[error("the checksum of the token is wrong: it was mistyped or cut off")]
+    Checksum,
+    /// An opaque token that stands for nothing here.
+    #[error("the token is unknown, for another resource, has expired or was revoked")]
+    Unknown,
     /// Longer than any token needs to be.
     #[error("the token is too long")]
     TooLong,
@@ -170,7 +179,7 @@ impl Refusal {
             Self::Headers(_) => (400, HEADER_MISMATCH, Invalid, Fault::Client),
             Self::NoVersion | Self::NoText(_) => (400, INVALID_PARAMS, Invalid, Fault::Client),
             Self::UnknownVersion => (400, UNSUPPORTED_VERSION, Invalid, Fault::Client),
-            Self::NoKeys => (503, 503, Unauthenticated, Fault::Gateway),
+            Self::NoKeys | Self::NoAnswer => (503, 503, Unauthenticated, Fault::Gateway),
             Self::Busy => (503, 503, Invalid, Fault::Gateway),
             Self::Failure => (500, 500, Invalid, Fault::Gateway),
         };
@@ -216,7 +225,9 @@ impl Refusal {
                 headers.push(("www-authenticate", endpoint.scope_challenge.clone()));
             }
             Self::Method => headers.push(("allow", "POST, GET, DELETE".to_owned())),
-            Self::NoKeys | Self::Busy => headers.push(("retry-after", "1".to_owned())),
+            Self::NoKeys | Self::NoAnswer | Self::Busy => {
+                headers.push(("retry-after", "1".to_owned()))
+            }
             Self::ForeignOrigin
             | Self::BodyTooLarge(_)
             | Self::HeadersTooLarge(_)

@@ -1,7 +1,7 @@
 //! Step 2: a bearer token becomes a [`Caller`], and nothing else does.
 //!
 //! The signature is checked once per token and worker; what depends on the endpoint or on the time is checked on
-//! every request.
+//! every request. Tokens without a signature are asked about: [`crate::introspection`].
 
 use std::rc::Rc;
 
@@ -9,21 +9,23 @@ use attache_protocol::{
     bearer::{self, Authorization},
     claims::{ACCESS_TOKEN_TYPE, Claims},
     jwk::{Extensions, Found, Key, Unverified},
-    plugin::{Authentication, CallerToken, Jwks},
+    personal_token::{self, Form},
+    plugin::{Authentication, CallerToken},
 };
 use jwt_compact::UntrustedToken;
 
 use crate::{
-    config::Endpoint,
+    config::{Endpoint, Gateway},
+    introspection::{self, Introspection},
     keys::{Adopted, Hope, JwksError, Keys},
     refusal::{Refusal, TokenFlaw},
     request::headers::{Field, Headers},
 };
 
-mod verified;
+mod memory;
 
-pub use verified::MarkKey;
-use verified::Verified;
+pub(crate) use memory::Memory;
+pub use memory::{Mark, MarkKey};
 
 /// How far clocks may be apart, seconds.
 const LEEWAY: i64 = 60;
@@ -39,17 +41,21 @@ pub struct Caller(Option<Rc<Identity>>);
 pub struct Identity {
     /// Its claims.
     pub claims: Claims,
-    /// When it ends, Unix seconds.
-    expires: i64,
+    /// From when on it is refused, Unix seconds.
+    dead: i64,
 }
 
-/// What a worker needs to believe a token: the issuer's name, its keys, and the tokens seen before.
+/// What a worker needs to believe a token: the issuer's name, its keys, the tokens seen before, and whom to ask about
+/// those that say nothing themselves.
 #[derive(Debug)]
 pub struct Trust {
     issuer: String,
+    key: MarkKey,
     /// The issuer's keys.
     pub keys: Keys,
-    verified: Verified,
+    verified: Memory<Rc<Identity>>,
+    /// Opaque tokens; without it there are none.
+    pub introspection: Option<Introspection>,
 }
 
 /// Whether a request can still wait for keys, or for an answer about its token.
@@ -81,10 +87,16 @@ impl Caller {
 }
 
 impl Trust {
-    /// Nothing is known yet but the issuer's name and where its keys are.
+    /// Nothing is known yet but the issuer's name, and whom to ask.
     #[must_use]
-    pub const fn new(issuer: String, jwks: Jwks, key: MarkKey) -> Self {
-        Self { issuer, keys: Keys::new(jwks), verified: Verified::new(key) }
+    pub fn new(gateway: &Gateway, key: MarkKey) -> Self {
+        let issuer = gateway.issuer.clone();
+        let introspection = gateway
+            .introspection
+            .clone()
+            .map(|policy| Introspection::new(policy, issuer.clone(), key.clone()));
+        let keys = Keys::new(gateway.jwks.clone());
+        Self { issuer, key, keys, verified: Memory::new(), introspection }
     }
 
     /// Takes the issuer's keys; with other keys than before, every token is checked again.
@@ -112,23 +124,33 @@ impl Trust {
             Ok(None) => return Verdict::Caller(Caller(None)),
             Err(refusal) => return Verdict::Refused(refusal),
         };
-        let mark = self.verified.mark(token);
-        let identity = match self.verified.recall(mark) {
-            Some(identity) => identity,
-            None => match self.verify(token, patience, now_ms) {
-                Sight::Verified(identity) => {
-                    let identity = Rc::new(identity);
-                    self.verified.remember(mark, Rc::clone(&identity));
-                    identity
-                }
-                Sight::Undecided => return Verdict::Undecided,
-                Sight::Refused(refusal) => return Verdict::Refused(refusal),
+        match self.look(token, endpoint, patience, now_ms) {
+            Sight::Verified(identity) => match identity.suits(endpoint, now_ms) {
+                Ok(()) => Verdict::Caller(Caller(Some(identity))),
+                Err(refusal) => Verdict::Refused(refusal),
             },
-        };
-        match identity.suits(endpoint, now_ms) {
-            Ok(()) => Verdict::Caller(Caller(Some(identity))),
-            Err(refusal) => Verdict::Refused(refusal),
+            Sight::Undecided => Verdict::Undecided,
+            Sight::Refused(refusal) => Verdict::Refused(refusal),
         }
+    }
+
+    fn look(&mut self, token: &str, endpoint: &Endpoint, patience: Patience, now_ms: u64) -> Sight {
+        if let Some(introspection) = &mut self.introspection {
+            match personal_token::form(token) {
+                Form::Whole => return introspection.look(token, endpoint, patience, now_ms),
+                Form::Broken => return flawed(TokenFlaw::Checksum),
+                Form::Other => {}
+            }
+        }
+        let mark = self.key.mark(&[token]);
+        if let Some(identity) = self.verified.recall(mark) {
+            return Sight::Verified(identity);
+        }
+        let sight = self.verify(token, patience, now_ms);
+        if let Sight::Verified(identity) = &sight {
+            self.verified.remember(mark, Rc::clone(identity));
+        }
+        sight
     }
 
     /// Whether `Authorization` stays here when a request goes on. A token of our issuer opens other endpoints, so a
@@ -136,6 +158,10 @@ impl Trust {
     #[must_use]
     pub fn withholds(&self, endpoint: &Endpoint, headers: &Headers) -> bool {
         let mut values = headers.all("authorization");
+        // It may open other endpoints for a long time, and its server could not even check it.
+        if headers.all("authorization").any(introspection::carries_token) {
+            return true;
+        }
         match (endpoint.caller_token, endpoint.authentication) {
             (CallerToken::Forwarded, _) => false,
             (CallerToken::Removed, Authentication::Required | Authentication::Optional) => {
@@ -163,7 +189,7 @@ impl Trust {
         };
         match set.find(token.header().key_id.as_deref()) {
             Found::Key(key) => match check_content(key, &token, &self.issuer, now_ms) {
-                Ok(identity) => Sight::Verified(identity),
+                Ok(identity) => Sight::Verified(Rc::new(identity)),
                 Err(flaw) => flawed(flaw),
             },
             Found::Ambiguous => flawed(TokenFlaw::MissingKeyId),
@@ -175,9 +201,14 @@ impl Trust {
     }
 }
 
-enum Sight {
-    Verified(Identity),
+/// What a token turned out to be, whatever it is used for.
+#[derive(Debug)]
+pub(crate) enum Sight {
+    /// Good.
+    Verified(Rc<Identity>),
+    /// What could decide is on its way.
     Undecided,
+    /// Good for nothing.
     Refused(Refusal),
 }
 
@@ -252,10 +283,20 @@ fn check_content(
     if not_before.is_some_and(early) || issued_at.is_some_and(early) {
         return Err(TokenFlaw::NotYetValid);
     }
-    Ok(Identity { claims: claims.custom, expires })
+    Ok(Identity::new(claims.custom, expires.saturating_add(LEEWAY)))
 }
 
 impl Identity {
+    /// Of a token that was verified; from `dead` on, Unix seconds, it is refused.
+    pub(crate) const fn new(claims: Claims, dead: i64) -> Self {
+        Self { claims, dead }
+    }
+
+    /// From when on it is refused, Unix milliseconds.
+    pub(crate) fn dead_ms(&self) -> u64 {
+        u64::try_from(self.dead).unwrap_or(0).saturating_mul(1000)
+    }
+
     /// What is checked on every request: the time, and what the endpoint asks for.
     fn suits(&self, endpoint: &Endpoint, now_ms: u64) -> Result<(), Refusal> {
         if self.has_expired(now_ms) {
@@ -270,7 +311,7 @@ impl Identity {
     }
 
     fn has_expired(&self, now_ms: u64) -> bool {
-        seconds(now_ms) >= self.expires.saturating_add(LEEWAY)
+        seconds(now_ms) >= self.dead
     }
 }
 

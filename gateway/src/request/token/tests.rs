@@ -1,6 +1,5 @@
 //! Each kind of token that must not open anything, by name; and those that must.
 
-use attache_protocol::plugin::Jwks;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -20,7 +19,7 @@ use crate::{
 
 fn trusting(keys: &Value) -> Trust {
     let gateway = gateway(configuration());
-    let mut trust = Trust::new(gateway.issuer.clone(), gateway.jwks.clone(), seed().mark_key);
+    let mut trust = Trust::new(&gateway, seed().mark_key);
     trust.adopt(keys.to_string().as_bytes(), NOW_MS).expect("the keys can be used");
     trust
 }
@@ -334,15 +333,11 @@ fn a_remembered_token_outlives_the_keys_but_not_their_replacement() {
     assert_eq!(outcome(decide_at(&mut trust, &bearer, stale)), unknown, "its key was revoked");
 }
 
-fn policy() -> Jwks {
-    gateway(configuration()).jwks.clone()
-}
-
 #[test]
 fn a_token_before_the_first_keys_waits_and_then_fails() {
     let gateway = gateway(configuration());
     let endpoint = gateway.endpoint(b"/mcp").expect("it is there");
-    let mut trust = Trust::new(gateway.issuer.clone(), policy(), seed().mark_key);
+    let mut trust = Trust::new(&gateway, seed().mark_key);
     let bearer = format!("Bearer {}", token());
     let field = Field::Once(bearer.as_bytes());
     let waits = trust.authorize(endpoint, field, Patience::Waits, NOW_MS);
