@@ -154,6 +154,13 @@ pub(crate) fn remove_response_header(name: &str) -> Result<()> {
     })
 }
 
+/// Adds a header to the response.
+pub(crate) fn add_response_header(name: &str, value: &str) -> Result<()> {
+    host("add_response_header", || {
+        hostcalls::add_map_value_bytes(MapType::HttpResponseHeaders, name, value.as_bytes())
+    })
+}
+
 /// Lets a request go on that was held.
 pub(crate) fn resume_request() -> Result<()> {
     host("resume_http_request", hostcalls::resume_http_request)

@@ -180,6 +180,13 @@ impl Worker {
                 host::remove_response_header("content-length")?;
                 Ok(Move::On)
             }
+            Effect::Challenge(challenge) => {
+                host::remove_response_header("www-authenticate")?;
+                if let Some(challenge) = challenge {
+                    host::add_response_header("www-authenticate", &challenge)?;
+                }
+                Ok(Move::On)
+            }
             Effect::Replace(chunk) => {
                 host::replace_response_chunk(&chunk)?;
                 Ok(Move::On)

@@ -119,6 +119,9 @@ pub struct Endpoint {
     pub scopes: Vec<String>,
     /// What happens to the caller's `Authorization`.
     pub caller_token: CallerToken,
+    /// What passes to a server that checks callers itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Foreign>,
     /// Origins that browsers may call from.
     pub origins: Origins,
     /// What is captured.
@@ -145,6 +148,28 @@ pub enum CallerToken {
     Removed,
     /// Left: only for a server that is the token's audience.
     Forwarded,
+}
+
+/// Credentials that a server checks itself.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Foreign {
+    /// Schemes of `Authorization` that reach the server unchanged and unchecked.
+    pub schemes: Vec<String>,
+    /// What becomes of the challenges with which it refuses them.
+    pub challenges: Challenges,
+}
+
+/// What becomes of a server's own challenges.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Challenges {
+    /// That of the endpoint stands in their place.
+    Ours,
+    /// They pass if they lead to an https URL of a public name.
+    Public,
+    /// They pass if they lead to one of these origins.
+    Listed(Vec<String>),
 }
 
 /// Origins that browsers may call from.

@@ -6,7 +6,7 @@ use attache_tests::{
     mcp::Mcp,
     oauth,
     stack::{PASSWORD, SERVICE_SECRET, Setup},
-    upstream::{Answer, Upstream, mcp},
+    upstream::{Answer, Seen, Upstream, mcp},
 };
 use serde_json::{Value, json};
 
@@ -30,6 +30,88 @@ async fn a_server_gets_its_own_credentials_and_not_the_callers() -> Result<()> {
     assert_eq!(request.header("x-api-key"), Some("the key, 100% of it"));
     assert_eq!(request.header("authorization"), None);
     Ok(())
+}
+
+/// Takes one `AccessToken` and refuses everything else with a challenge of its own.
+fn self_reliant(challenge: &'static str) -> impl Fn(&Seen) -> Answer {
+    move |request| {
+        if request.header("authorization") == Some("AccessToken theirs") {
+            return mcp::echo(request);
+        }
+        let body = r#"{"error":"unauthorized"}"#;
+        Answer::json(body).with_status(401).header("www-authenticate", challenge)
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_checks_callers_itself_gets_their_credentials_and_never_ours() -> Result<()> {
+    const EVIL: &str = r#"Bearer resource_metadata="http://169.254.169.254/latest""#;
+    const THEIRS: &str =
+        r#"Bearer resource_metadata="https://id.example.com/.well-known/x", scope="read""#;
+    let (phishing, honest) =
+        (Upstream::start(self_reliant(EVIL)).await?, Upstream::start(self_reliant(THEIRS)).await?);
+    let stack = Setup::new()
+        .server_with(json!({"name": "both", "url": phishing.url("/mcp"), "foreign_schemes": ["AccessToken"]}))
+        .server_with(json!({"name": "own", "url": honest.url("/mcp"), "authentication": "none", "foreign_schemes": ["AccessToken", "Bearer"]}))
+        .server_with(json!({"name": "astray", "url": phishing.url("/mcp"), "authentication": "none", "foreign_schemes": ["Bearer"]}))
+        .start()
+        .await?;
+    let post = async |server: &str, authorization: Option<&str>| {
+        let request = http::client()
+            .post(stack.url(server))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(r#"{"jsonrpc":"2.0","id":"l","method":"tools/list"}"#);
+        match authorization {
+            Some(value) => request.header("authorization", value),
+            None => request,
+        }
+        .send()
+        .await
+    };
+    let challenge = |answer: &reqwest::Response| {
+        let all = answer.headers().get_all("www-authenticate").iter();
+        all.map(|value| value.to_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+
+    for server in ["both", "own"] {
+        let answer = post(server, Some("AccessToken theirs")).await?;
+        assert_eq!(answer.status(), 200, "{server}");
+    }
+    for seen in phishing.take().iter().chain(&honest.take()) {
+        assert_eq!(seen.header("authorization"), Some("AccessToken theirs"));
+    }
+    let event = stack.event(|event| event["method"] == "tools/list").await?;
+    assert!(event.get("subject").is_none() && event.get("client_id").is_none(), "{event}");
+
+    // The server says no, and would send the client anywhere: it is sent to us.
+    let answer = post("both", Some("AccessToken wrong")).await?;
+    assert_eq!(answer.status(), 401);
+    let metadata = format!("{}/.well-known/oauth-protected-resource/both/mcp", stack.public_url());
+    let ours = format!(r#"Bearer resource_metadata="{metadata}", scope="mcp""#);
+    assert_eq!(challenge(&answer), [ours]);
+    assert_eq!(answer.text().await?, r#"{"error":"unauthorized"}"#);
+    // What is not listed never gets there.
+    drop(phishing.take());
+    assert_eq!(post("both", Some("Basic YTpi")).await?.status(), 401);
+    assert_eq!(post("both", None).await?.status(), 401);
+    assert!(phishing.take().is_empty());
+
+    let (_, tokens) = oauth::connect(&stack.url("both")).await?;
+    let bearer = format!("Bearer {}", tokens.access);
+    for server in ["both", "own"] {
+        drop(phishing.take());
+        drop(honest.take());
+        assert_eq!(post(server, Some(&bearer)).await?.status(), 401, "the server's own");
+        let seen: Vec<Seen> = phishing.take().into_iter().chain(honest.take()).collect();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen.first().and_then(|seen| seen.header("authorization")), None);
+    }
+
+    assert_eq!(challenge(&post("own", Some("Bearer wrong")).await?), [THEIRS]);
+    assert_eq!(challenge(&post("astray", None).await?), ["Bearer"]);
+    assert_eq!(stack.statistic("wasmcustom.attache_panics").await?, 0);
+    stack.stop().await
 }
 
 #[tokio::test]

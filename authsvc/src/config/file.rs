@@ -106,6 +106,8 @@ pub(super) struct Server {
     pub(super) scopes: Option<Vec<Option<String>>>,
     pub(super) credentials: Option<Credentials>,
     pub(super) forward_token: Option<String>,
+    pub(super) foreign_schemes: Option<Vec<Option<String>>>,
+    pub(super) metadata_origins: Option<Vec<Option<String>>>,
     pub(super) allowed_origins: Option<Vec<Option<String>>>,
     pub(super) timeout: Option<String>,
     pub(super) http_version: Option<String>,

@@ -364,6 +364,8 @@ pub struct Server {
     pub credentials: Option<Credentials>,
     /// What happens to the caller's token.
     pub caller_token: plugin::CallerToken,
+    /// What it checks itself.
+    pub foreign: Option<plugin::Foreign>,
     /// Browser origins allowed beyond the default.
     pub allowed_origins: Vec<String>,
     /// How long a response may take to begin; streams live as long as the server keeps them.

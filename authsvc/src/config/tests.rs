@@ -2,12 +2,14 @@
 
 use std::{fmt::Write as _, path::Path, time::Duration};
 
-use attache_protocol::plugin::{Argument, Authentication, CallerToken, Capture};
+use attache_protocol::plugin::{
+    Argument, Authentication, CallerToken, Capture, Challenges, Foreign,
+};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    Authorization, Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, Retention,
-    Signing, WebhookTargets,
+    Authorization, Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, PersonalTokens,
+    Retention, Signing, WebhookTargets,
 };
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
@@ -40,6 +42,7 @@ authorization:
     signing: ES256
     key_rotation: 30d
     key_encryption_secret: ${SECRET}
+    personal_access_tokens: {enabled: true, cache: 2m}
 database: sqlite://../state/attache.db
 service: {listen: "[::1]:7001", internal: 10.0.0.5:7002, secret: "${SECRET}", address: authsvc:7001, internal_address: "[fd00::2]:7002", trusted_proxies: [10.0.0.1], metrics_secret: "of-the-scraper-${SECRET}", log: json, log_level: warn}
 envoy: {wasm: /opt/attache.wasm, admin: 127.0.0.1:9000, max_body: 64KiB, max_list: 1MiB, max_heap: 2GiB}
@@ -57,6 +60,8 @@ servers:
     url: http://10.0.0.9/
     authentication: none
     forward_token: ${FORWARD}
+    foreign_schemes: [AccessToken, bearer]
+    metadata_origins: [https://id.example.com]
     http_version: 2
     analytics: {capture: off}
 analytics:
@@ -204,7 +209,14 @@ fn every_key_of_users_and_servers_is_read() {
     assert_eq!(credentials.header, "x-api-key");
     assert_eq!(credentials.value.reveal(), "it's \"100%\": {really}");
     assert_eq!(config.servers[0].analytics.arguments, [Argument::Intent, Argument::History]);
+    let cache = Duration::from_secs(120);
+    assert_eq!(embedded.personal_tokens, PersonalTokens::On { cache });
     assert_eq!(config.servers[1].caller_token, CallerToken::Forwarded);
+    let foreign = Foreign {
+        schemes: vec!["AccessToken".to_owned(), "bearer".to_owned()],
+        challenges: Challenges::Listed(vec!["https://id.example.com".to_owned()]),
+    };
+    assert_eq!(config.servers[1].foreign, Some(foreign));
     assert_eq!(config.servers[1].analytics.capture, Capture::Off);
     assert!(config.servers[1].analytics.arguments.is_empty());
 }
@@ -349,6 +361,29 @@ fn a_mistake_of_a_server_says_where_it_is_and_what_is_allowed() {
         format!("{LEAST}  - {{name: everything, url: http://127.0.0.1:3002/mcp, path: /x}}\n"),
     ]);
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn what_a_server_checks_itself_says_where_it_is_wrong() {
+    let said = said_of(&[
+        server("foreign_schemes: []"),
+        server("foreign_schemes: ['Access Token']"),
+        server("foreign_schemes: [Bearer]"),
+        server("foreign_schemes: [AccessToken]\n    credentials: {header: x-key, value: x}"),
+        server("foreign_schemes: [AccessToken]\n    metadata_origins: [https://id.example.com]"),
+        server("metadata_origins: [https://id.example.com]"),
+        server("authentication: none\n    foreign_schemes: [Bearer]\n    metadata_origins: ['*']"),
+    ]);
+    insta::assert_snapshot!(said);
+    for (authentication, challenges) in [
+        ("required", Challenges::Ours),
+        ("optional", Challenges::Ours),
+        ("none", Challenges::Public),
+    ] {
+        let lines = format!("authentication: {authentication}\n    foreign_schemes: [AccessToken]");
+        let config = parse(&server(&lines)).unwrap().config;
+        assert_eq!(config.servers[0].foreign.as_ref().unwrap().challenges, challenges);
+    }
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn endpoint(config: &Config, server: &Server) -> Endpoint {
         authentication: server.authentication,
         scopes: server.scopes.clone(),
         caller_token: server.caller_token,
+        foreign: server.foreign.clone(),
         origins: origins(config, server),
         analytics: server.analytics.clone(),
     }
@@ -91,7 +92,9 @@ fn endpoint(config: &Config, server: &Server) -> Endpoint {
 /// A token is no ambient authority; without one, the browser's origin is all that protects a local server from
 /// any page.
 fn origins(config: &Config, server: &Server) -> Origins {
-    if server.authentication == Authentication::Required {
+    let ambient =
+        server.foreign.iter().flat_map(|foreign| &foreign.schemes).any(|scheme| is_ambient(scheme));
+    if server.authentication == Authentication::Required && !ambient {
         return Origins::Any;
     }
     let mut listed = vec![config.public_url.as_str().to_owned()];
@@ -102,6 +105,12 @@ fn origins(config: &Config, server: &Server) -> Origins {
     } else {
         Origins::Listed(listed)
     }
+}
+
+/// Whether browsers send credentials of this scheme by themselves, whichever page asks.
+fn is_ambient(scheme: &str) -> bool {
+    const AMBIENT: [&str; 6] = ["basic", "digest", "hoba", "mutual", "negotiate", "ntlm"];
+    AMBIENT.contains(&scheme.to_ascii_lowercase().as_str())
 }
 
 /// `host:port`, with brackets around an IPv6 address.

@@ -23,8 +23,9 @@ use place::{Kind, Place};
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion, Log, LogFormat, MetadataDocuments, Origin, PersonalTokens, Retention, Server, Service, Signing, User,
-        WebhookTargets,
+        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion, Log,
+        LogFormat, MetadataDocuments, Origin, PersonalTokens, Retention, Server, Service, Signing,
+        User, WebhookTargets,
     },
     random::Random,
     routes,
@@ -197,6 +198,7 @@ pub(crate) fn server(name: &str) -> Server {
         scopes: vec!["mcp".to_owned()],
         credentials: None,
         caller_token: CallerToken::Removed,
+        foreign: None,
         allowed_origins: Vec::new(),
         timeout: Duration::from_secs(300),
         http: HttpVersion::Http1,

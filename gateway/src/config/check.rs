@@ -2,7 +2,7 @@
 
 use attache_protocol::{
     json::MAX_DEPTH,
-    plugin::{Endpoint, Events, Introspection, Jwks, Limits, Plugin, Target},
+    plugin::{Authentication, Endpoint, Events, Introspection, Jwks, Limits, Plugin, Target},
     secret::Secret,
 };
 
@@ -121,6 +121,7 @@ pub(super) fn endpoint(at: usize, endpoint: &Endpoint) -> Checked {
             ));
         }
     }
+    foreign(&field("foreign.schemes"), endpoint)?;
     let arguments = &endpoint.analytics.arguments;
     for (index, argument) in arguments.iter().enumerate() {
         if arguments.iter().take(index).any(|before| before == argument) {
@@ -129,6 +130,25 @@ pub(super) fn endpoint(at: usize, endpoint: &Endpoint) -> Checked {
                 argument.property(),
                 "is listed twice; list it once",
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Where we check bearers, none of them is another's to check.
+fn foreign(path: &str, endpoint: &Endpoint) -> Checked {
+    let schemes = endpoint.foreign.iter().flat_map(|foreign| &foreign.schemes).enumerate();
+    for (index, scheme) in schemes {
+        let token = !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        if !token {
+            let wish = "must be the name of an authentication scheme";
+            return Err(error(format!("{path}[{index}]"), scheme, wish));
+        }
+        if scheme.eq_ignore_ascii_case("bearer") && endpoint.authentication != Authentication::None
+        {
+            let wish = "is checked here; list it only where `authentication` is `none`";
+            return Err(error(format!("{path}[{index}]"), scheme, wish));
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! request needs is computed once.
 
 mod check;
+pub mod foreign;
 pub mod origin;
 
 use std::{collections::BTreeMap, rc::Rc};
@@ -15,7 +16,8 @@ use attache_protocol::{
 };
 use thiserror::Error;
 
-use self::origin::Origins;
+use self::foreign::Foreign;
+pub use self::origin::Origins;
 
 /// A configuration that the filter cannot work with.
 #[derive(Debug, Error)]
@@ -66,6 +68,8 @@ pub struct Endpoint {
     pub scopes: Vec<String>,
     /// What happens to the caller's `Authorization`.
     pub caller_token: CallerToken,
+    /// What passes to a server that checks callers itself.
+    pub foreign: Option<Foreign>,
     /// Origins that browsers may call from.
     pub origins: Origins,
     /// How much is captured.
@@ -148,6 +152,7 @@ impl Endpoint {
             authentication: endpoint.authentication,
             scopes: endpoint.scopes,
             caller_token: endpoint.caller_token,
+            foreign: endpoint.foreign.map(Foreign::compile),
             origins: Origins::compile(endpoint.origins, public_url),
             capture: endpoint.analytics.capture,
             injected: endpoint.analytics.arguments.iter().copied().map(injected).collect(),

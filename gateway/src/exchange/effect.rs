@@ -26,6 +26,8 @@ pub enum Effect {
     Forward(Forward),
     /// Remove the response's `content-length`: its body will have another.
     OpenLength,
+    /// Put this in the place of the response's `www-authenticate`; `None`: remove it.
+    Challenge(Option<String>),
     /// Put this in the place of the chunk.
     Replace(Vec<u8>),
     /// Break the response off: a part of it cannot be delivered.

@@ -34,6 +34,7 @@ use crate::{
     response::{
         analytics::{Ending, Record},
         body::{Asked, Flow, Head, Rules, Seen},
+        challenge::{self, Rewritten},
     },
 };
 
@@ -72,7 +73,8 @@ impl Exchange {
                 self.wake(state, Patience::Over, shared, now_us)
             }
             (State::AwaitingResponse { asked }, Input::ResponseHeaders { headers, end }) => {
-                self.respond(asked, &headers, end, shared)
+                let (state, effect) = self.respond(asked, &headers, end, shared);
+                (state, self.challenge(&headers, effect))
             }
             (
                 State::Started | State::AwaitingVerdict(_) | State::ReadingBody(_),
@@ -308,6 +310,16 @@ impl Exchange {
             Head::LengthOpen | Head::Unchanged => Effect::Continue,
         };
         (State::Responding { flow, complete: end }, effect)
+    }
+
+    /// The challenges of a server that checks callers itself. Only an answer without a challenge is a list.
+    fn challenge(&self, headers: &Headers, effect: Effect) -> Effect {
+        let status = headers.status().unwrap_or_default();
+        match challenge::rewrite(&self.endpoint, status, headers) {
+            Rewritten::Kept => effect,
+            Rewritten::Removed => Effect::Challenge(None),
+            Rewritten::Replaced(challenge) => Effect::Challenge(Some(challenge)),
+        }
     }
 
     fn pass(

@@ -1,5 +1,9 @@
 //! `Authorization` and `WWW-Authenticate` (RFC 9110 section 11, RFC 6750).
 
+mod received;
+
+pub use received::{Parameters, read_challenge};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
@@ -25,6 +29,12 @@ pub fn unverified_issuer(value: &[u8]) -> Option<String> {
     let payload = token.split(|byte| *byte == b'.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
     serde_json::from_slice::<Issued>(&payload).ok().map(|issued| issued.iss)
+}
+
+/// The scheme of an `Authorization` header.
+#[must_use]
+pub fn scheme(value: &[u8]) -> &[u8] {
+    value.trim_ascii().split(|byte| *byte == b' ').next().unwrap_or_default()
 }
 
 /// Reads the value of an `Authorization` header; the scheme is case-insensitive (RFC 9110 section 11.1).

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Authorization, Challenge, parse};
+use super::{Authorization, Challenge, parse, read_challenge};
 
 #[test]
 fn the_scheme_is_case_insensitive() {
@@ -43,11 +43,39 @@ fn a_challenge_names_what_a_client_needs() {
     );
 }
 
+#[test]
+fn a_challenge_is_read_strictly_or_not_at_all() {
+    let read = read_challenge(br#"bearer  A = "x\"y" ,b=c, scope="""#).expect("it is well-formed");
+    assert_eq!((read.get("a"), read.get("b")), (Some("x\"y"), Some("c")));
+    assert_eq!((read.get("scope"), read.get("error")), (Some(""), None));
+    for odd in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer abc==",
+        "Bearer a",
+        "Bearer a=",
+        "Bearer a=\"b",
+        "Bearer a=\"b\\",
+        "Bearer a=b c=d",
+        "Bearer a=b,",
+        "Bearer a=b,,c=d",
+        "Bearer a=b, A=c",
+        "Bearer a=b, Basic c=d",
+        "Bearer a=\"\u{e9}\"",
+        "Bearer a=\"\u{0}\"",
+        "Basic a=b",
+        "Bearera=b",
+    ] {
+        assert_eq!(read_challenge(odd.as_bytes()), None, "{odd}");
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use proptest::prelude::{any, proptest};
 
-    use super::{Authorization, Challenge, parse};
+    use super::{Authorization, Challenge, parse, read_challenge};
 
     proptest! {
         #[test]
@@ -66,6 +94,23 @@ mod properties {
             assert!(header.bytes().all(|byte| matches!(byte, b' '..=b'~')));
             let bare = header.replace("\\\\", "").replace("\\\"", "");
             assert_eq!(bare.matches('"').count(), if scope.is_empty() { 6 } else { 8 }, "{header}");
+        }
+
+        #[test]
+        fn a_challenge_that_we_write_is_read_back(url in "[!-~]{1,40}", scope in "[ -~]{1,40}") {
+            let challenge =
+                Challenge { resource_metadata: &url, scope: &scope, ..Challenge::default() };
+            let read = read_challenge(challenge.header().as_bytes()).expect("it is well-formed");
+            assert_eq!(read.get("resource_metadata"), Some(url.as_str()));
+            assert_eq!(read.get("scope"), Some(scope.as_str()));
+        }
+
+        #[test]
+        fn no_challenge_is_too_odd_to_be_read_or_not(bytes in any::<Vec<u8>>(), text in "[ -~\t]{0,60}") {
+            assert_eq!(read_challenge(&bytes), None);
+            if let Some(read) = read_challenge(format!("Bearer {text}").as_bytes()) {
+                assert!(text.contains('=') && read.get("").is_none());
+            }
         }
 
         #[test]

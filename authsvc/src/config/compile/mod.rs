@@ -5,6 +5,7 @@
 mod authorization;
 mod database;
 mod documents;
+mod foreign;
 mod machine;
 mod network;
 mod origin;

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     super::{Credentials, HttpVersion, Origin, Server, document::Path, file},
-    origin,
+    foreign, origin,
     report::{Checked, Report},
     units,
 };
@@ -110,9 +110,11 @@ fn server_of(file: &file::Server, at: &Path, report: &mut Report<'_>) -> Checked
     let credentials =
         file.credentials.as_ref().map(|file| credentials(file, &at.key("credentials"), report));
     let caller_token = caller_token(file, at, report);
+    let foreign = foreign::foreign(file, authentication.as_ref().ok().copied(), at, report);
     let origins = file.allowed_origins.as_deref().unwrap_or_default();
     let allowed_origins = report.list(&at.key("allowed_origins"), origins, origin::browser);
-    if !origins.is_empty() && matches!(authentication, Ok(Authentication::Required)) {
+    let token_only = file.foreign_schemes.is_none();
+    if !origins.is_empty() && token_only && matches!(authentication, Ok(Authentication::Required)) {
         report.warn(
             &at.key("allowed_origins"),
             "has no effect where every request needs a token: any origin may call then",
@@ -134,6 +136,7 @@ fn server_of(file: &file::Server, at: &Path, report: &mut Report<'_>) -> Checked
         scopes: scopes?,
         credentials: credentials.transpose()?,
         caller_token: caller_token?,
+        foreign: foreign?,
         allowed_origins: allowed_origins?,
         timeout: timeout?,
         http: http?,

@@ -1,6 +1,6 @@
 //! What a server gets, and what it does not.
 
-use attache_protocol::event::Outcome;
+use attache_protocol::event::{Fault, Outcome};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]
@@ -133,4 +133,30 @@ fn streams_and_ends_of_sessions_pass() {
         let event = run.event();
         assert_eq!((event.method.as_str(), event.outcome), (method, Outcome::Ok));
     }
+}
+
+#[test]
+fn a_credential_of_a_listed_scheme_reaches_its_server_and_names_nobody() {
+    let mut configuration = configuration();
+    configuration["endpoints"][0]["foreign"] =
+        json!({"schemes": ["AccessToken"], "challenges": "ours"});
+    let mut run = Run::new(configuration);
+    run.headers(headers(&[
+        (":method", "POST"),
+        (":path", "/mcp"),
+        ("authorization", "AccessToken theirs"),
+        ("content-type", "application/json"),
+    ]));
+    assert_eq!(run.body(LIST), forwarded(&[], None, None));
+    let refused = headers(&[
+        (":status", "401"),
+        ("content-type", "application/json"),
+        ("www-authenticate", r#"Bearer resource_metadata="https://evil.example.com/""#),
+    ]);
+    let effect = run.say(Input::ResponseHeaders { headers: refused, end: true });
+    let Effect::Challenge(Some(challenge)) = effect else { panic!("rewritten, not {effect:?}") };
+    assert!(challenge.starts_with(r#"Bearer resource_metadata="https://gateway.example/"#));
+    let event = run.event();
+    assert_eq!((event.status, event.subject, event.client_id), (Some(401), None, None));
+    assert_eq!((event.outcome, event.fault), (Outcome::UpstreamError, Some(Fault::Client)));
 }

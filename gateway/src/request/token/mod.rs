@@ -119,7 +119,7 @@ impl Trust {
         patience: Patience,
         now_ms: u64,
     ) -> Verdict {
-        let token = match presented(endpoint.authentication, authorization) {
+        let token = match self.presented(endpoint, authorization) {
             Ok(Some(token)) => token,
             Ok(None) => return Verdict::Caller(Caller(None)),
             Err(refusal) => return Verdict::Refused(refusal),
@@ -153,24 +153,69 @@ impl Trust {
         sight
     }
 
-    /// Whether `Authorization` stays here when a request goes on. A token of our issuer opens other endpoints, so a
-    /// server gets one only where the operator said so, also where no token is asked for.
+    /// Whether `Authorization` stays here when a request goes on.
     #[must_use]
     pub fn withholds(&self, endpoint: &Endpoint, headers: &Headers) -> bool {
-        let mut values = headers.all("authorization");
-        // It may open other endpoints for a long time, and its server could not even check it.
-        if headers.all("authorization").any(introspection::carries_token) {
-            return true;
+        headers.all("authorization").any(|value| !self.passes(endpoint, value))
+    }
+
+    /// Whether a server gets this credential. A token of our issuer opens other endpoints, so a server gets one only
+    /// where the operator said so, also where no token is asked for; a personal access token, which it could not even
+    /// check, never.
+    fn passes(&self, endpoint: &Endpoint, value: &[u8]) -> bool {
+        if introspection::carries_token(value) {
+            return false;
         }
-        match (endpoint.caller_token, endpoint.authentication) {
-            (CallerToken::Forwarded, _) => false,
-            (CallerToken::Removed, Authentication::Required | Authentication::Optional) => {
-                values.next().is_some()
+        let forwarded = endpoint.caller_token == CallerToken::Forwarded;
+        match (&endpoint.foreign, endpoint.authentication) {
+            (Some(foreign), _) => {
+                let bearer = bearer::scheme(value).eq_ignore_ascii_case(b"bearer");
+                (forwarded && bearer) || (foreign.lists(value) && !self.is_ours(value))
             }
-            (CallerToken::Removed, Authentication::None) => {
-                values.any(|value| bearer::unverified_issuer(value).as_ref() == Some(&self.issuer))
-            }
+            (None, Authentication::Required | Authentication::Optional) => forwarded,
+            (None, Authentication::None) => forwarded || !self.is_ours(value),
         }
+    }
+
+    /// Whether a credential of any scheme is a token of ours, as far as it says so itself.
+    fn is_ours(&self, value: &[u8]) -> bool {
+        introspection::carries_token(value)
+            || bearer::unverified_issuer(value).as_ref() == Some(&self.issuer)
+    }
+
+    /// The bearer token of a request; `None` where nobody needs one, or the server checks what there is.
+    fn presented<'a>(
+        &self,
+        endpoint: &Endpoint,
+        authorization: Field<'a>,
+    ) -> Result<Option<&'a str>, Refusal> {
+        let malformed = Err(Refusal::InvalidToken(TokenFlaw::Malformed));
+        let value = match (endpoint.authentication, authorization) {
+            (Authentication::None, _) | (Authentication::Optional, Field::Absent) => {
+                return Ok(None);
+            }
+            (Authentication::Required, Field::Absent) => return Err(Refusal::MissingToken),
+            (Authentication::Required | Authentication::Optional, Field::Several) => {
+                return malformed;
+            }
+            (Authentication::Required | Authentication::Optional, Field::Once(value)) => value,
+        };
+        match bearer::parse(value) {
+            Authorization::Bearer(token) if token.len() > LONGEST => {
+                Err(Refusal::InvalidToken(TokenFlaw::TooLong))
+            }
+            Authorization::Bearer(token) => Ok(Some(token)),
+            Authorization::Foreign if self.leaves_to_server(endpoint, value) => Ok(None),
+            Authorization::Foreign => Err(Refusal::MissingToken),
+            Authorization::Malformed => malformed,
+        }
+    }
+
+    /// Whether the server checks this credential.
+    fn leaves_to_server(&self, endpoint: &Endpoint, value: &[u8]) -> bool {
+        let listed = endpoint.foreign.as_ref().is_some_and(|foreign| foreign.lists(value));
+        // A token of ours in the clothes of another scheme would get in unchecked.
+        listed && !self.is_ours(value)
     }
 
     /// Checks a token that was not seen before: everything that depends neither on endpoint nor on expiry.
@@ -214,28 +259,6 @@ pub(crate) enum Sight {
 
 const fn flawed(flaw: TokenFlaw) -> Sight {
     Sight::Refused(Refusal::InvalidToken(flaw))
-}
-
-/// The bearer token of a request; `None` where nobody needs one.
-fn presented(
-    authentication: Authentication,
-    authorization: Field<'_>,
-) -> Result<Option<&str>, Refusal> {
-    let malformed = Err(Refusal::InvalidToken(TokenFlaw::Malformed));
-    let value = match (authentication, authorization) {
-        (Authentication::None, _) | (Authentication::Optional, Field::Absent) => return Ok(None),
-        (Authentication::Required, Field::Absent) => return Err(Refusal::MissingToken),
-        (Authentication::Required | Authentication::Optional, Field::Several) => return malformed,
-        (Authentication::Required | Authentication::Optional, Field::Once(value)) => value,
-    };
-    match bearer::parse(value) {
-        Authorization::Bearer(token) if token.len() > LONGEST => {
-            Err(Refusal::InvalidToken(TokenFlaw::TooLong))
-        }
-        Authorization::Bearer(token) => Ok(Some(token)),
-        Authorization::Foreign => Err(Refusal::MissingToken),
-        Authorization::Malformed => malformed,
-    }
 }
 
 fn check_header(token: &UntrustedToken<'_, Extensions>) -> Result<(), TokenFlaw> {

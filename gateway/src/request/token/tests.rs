@@ -11,8 +11,8 @@ use crate::{
     refusal::{Refusal, TokenFlaw},
     request::headers::Field,
     testing::{
-        NOW, NOW_MS, configuration, configured, gateway, good_claims, good_header, jwk, jwks,
-        merge, seed, signed, token, token_with, unsigned,
+        NOW, NOW_MS, configuration, configured, gateway, good_claims, good_header, headers, jwk,
+        jwks, merge, seed, signed, token, token_with, unsigned,
     },
     vectors,
 };
@@ -370,4 +370,80 @@ fn an_unknown_key_waits_for_one_refresh_only() {
     trust.adopt(keys.as_bytes(), later).expect("the keys can be used");
     let good = trust.authorize(endpoint, field, Patience::Waits, later);
     assert_eq!(outcome(good), Ok(Some("alice".to_owned())));
+}
+
+fn foreign(authentication: &str, caller_token: &str, schemes: &[&str]) -> Value {
+    let mut configuration = configuration();
+    let endpoint = &mut configuration["endpoints"][0];
+    endpoint["authentication"] = json!(authentication);
+    endpoint["caller_token"] = json!(caller_token);
+    endpoint["foreign"] = json!({"schemes": schemes, "challenges": "ours"});
+    configuration
+}
+
+/// What is decided, and whether the server gets the header.
+fn judge_foreign(configuration: Value, value: &str) -> (Result<Option<String>, Refusal>, bool) {
+    let gateway = gateway(configuration);
+    let endpoint = gateway.endpoint(b"/mcp").expect("it is there");
+    let mut trust = trusting(&jwks(&["k1"]));
+    let field = Field::Once(value.as_bytes());
+    let verdict = outcome(trust.authorize(endpoint, field, Patience::Over, NOW_MS));
+    (verdict, !trust.withholds(endpoint, &headers(&[("authorization", value)])))
+}
+
+#[test]
+fn a_server_checks_the_schemes_that_are_listed_for_it_and_no_others() {
+    let listed = ["AccessToken", "basic"];
+    for authentication in ["required", "optional"] {
+        let judge = |value: &str| judge_foreign(foreign(authentication, "removed", &listed), value);
+        for value in ["AccessToken x", "accesstoken  x", "BASIC YTpi", "Basic"] {
+            assert_eq!(judge(value), (Ok(None), true), "{value}");
+        }
+        for value in ["DPoP x", "AccessTokenx", "Access Token x", ""] {
+            assert_eq!(judge(value), (Err(Refusal::MissingToken), false), "{value}");
+        }
+        let bearer = format!("Bearer {}", token());
+        assert_eq!(judge(&bearer), (Ok(Some("alice".to_owned())), false), "ours stays here");
+        let malformed = Err(Refusal::InvalidToken(TokenFlaw::Malformed));
+        assert_eq!(judge("Bearer x"), (malformed, false));
+    }
+    let none = foreign("required", "removed", &listed);
+    let gateway = gateway(none);
+    let endpoint = gateway.endpoint(b"/mcp").expect("it is there");
+    let mut trust = trusting(&jwks(&["k1"]));
+    for field in [Field::Absent, Field::Several] {
+        assert!(outcome(trust.authorize(endpoint, field, Patience::Over, NOW_MS)).is_err());
+    }
+}
+
+#[test]
+fn a_token_of_ours_does_not_get_in_in_the_clothes_of_another_scheme() {
+    let expired = token_with(json!({"exp": 0}));
+    let personal = attache_protocol::personal_token::write(&[7; 32]);
+    for ours in [&token(), &expired, personal.reveal()] {
+        let value = format!("AccessToken {ours}");
+        let judged = judge_foreign(foreign("required", "removed", &["AccessToken"]), &value);
+        assert_eq!(judged, (Err(Refusal::MissingToken), false), "{value}");
+        let judged = judge_foreign(foreign("none", "removed", &["AccessToken", "Bearer"]), &value);
+        assert_eq!(judged, (Ok(None), false), "{value}");
+    }
+}
+
+#[test]
+fn a_server_with_oauth_of_its_own_gets_its_own_bearers() {
+    let judge = |value: &str| judge_foreign(foreign("none", "removed", &["Bearer"]), value);
+    let theirs = token_with(json!({"iss": "https://id.example.com"}));
+    assert_eq!(judge(&format!("Bearer {theirs}")), (Ok(None), true));
+    assert_eq!(judge("Bearer opaque"), (Ok(None), true));
+    assert_eq!(judge(&format!("Bearer {}", token())), (Ok(None), false));
+    assert_eq!(judge("Basic YTpi"), (Ok(None), false), "not listed");
+}
+
+#[test]
+fn a_server_that_is_the_audience_gets_our_bearers_beside_its_own_schemes() {
+    let judge = |value: &str| judge_foreign(foreign("optional", "forwarded", &["Basic"]), value);
+    let ours = format!("Bearer {}", token());
+    assert_eq!(judge(&ours), (Ok(Some("alice".to_owned())), true));
+    assert_eq!(judge("Basic YTpi"), (Ok(None), true));
+    assert_eq!(judge("DPoP x"), (Err(Refusal::MissingToken), false));
 }
