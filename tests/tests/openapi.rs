@@ -27,13 +27,16 @@ fn described() -> Result<BTreeSet<(String, String)>> {
 fn served() -> Result<BTreeSet<(String, String)>> {
     let text = fs::read_to_string(parts::root().join("authsvc/src/routes.rs"))?;
     let (table, _) = text.split_once("#[cfg(test)]").context("no tests")?;
+    let table = with_constants(table)?;
     let routes = table.split(".route(").skip(1).filter_map(|rest| {
         let (_, rest) = rest.split_once('"')?;
         let (path, rest) = rest.split_once('"')?;
         let handlers = rest.split(';').next()?;
         Some((path.replace("{*", "{"), handlers.to_owned()))
     });
-    let public = routes.filter(|(path, _)| !path.starts_with("/internal/"));
+    let public = routes.filter(|(path, _)| {
+        !path.starts_with("/internal/") && !["/metrics", "/status"].contains(&path.as_str())
+    });
     let operations = public.flat_map(|(path, handlers)| {
         let methods = METHODS.into_iter().filter(move |method| {
             [format!(" {method}("), format!(".{method}(")]
@@ -43,6 +46,23 @@ fn served() -> Result<BTreeSet<(String, String)>> {
         methods.map(move |method| (method.to_owned(), path.clone())).collect::<Vec<_>>()
     });
     Ok(operations.collect())
+}
+
+/// Paths that the table takes from where the documents are made, as texts.
+fn with_constants(table: &str) -> Result<String> {
+    let text = fs::read_to_string(parts::root().join("authsvc/src/discovery.rs"))?;
+    let mut table = table.to_owned();
+    for line in text.lines() {
+        let constant =
+            line.strip_prefix("pub const ").and_then(|line| line.split_once(": &str = "));
+        if let Some((name, value)) = constant {
+            table = table.replace(
+                &format!("discovery::{name},"),
+                &format!("{},", value.trim_end_matches(';')),
+            );
+        }
+    }
+    Ok(table)
 }
 
 #[test]
