@@ -17,14 +17,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    config::{Authorization, Config},
+    config::Authorization,
     keys::Verified,
     personal_token::introspect as personal_token_of,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{self, grants::Presented},
     token::{self, MAX_TOKEN, machine, refresh::Worth},
-    users,
 };
 
 /// Limit of `resource`, bytes.
@@ -112,27 +111,27 @@ async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
     let Authorization::Embedded(embedded) = &app.config.authorization;
     let now_ms = app.clock.now_ms();
     let presented = app.store.as_if_presented(&store::digest(token), now_ms).await?;
-    let good = |presented: &Presented| {
-        let client_id = &presented.granted.client_id;
-        let worth = token::refresh::judge(presented, client_id, now_ms, embedded.refresh_grace);
-        worth == Worth::Good && users::by_sub(&app.config, &presented.granted.sub).is_some()
-    };
-    Ok(presented.filter(good).map(
-        |Presented { granted, expires_at, family_expires_at, .. }| Active {
-            active: true,
-            scope: Some(granted.scope),
-            client_id: Some(granted.client_id),
-            username: Some(granted.email),
-            token_type: None,
-            exp: expires_at.min(family_expires_at),
-            iat: None,
-            sub: granted.sub,
-            aud: Audience::of(granted.resources),
-            iss: app.config.public_url.as_str().to_owned(),
-            jti: None,
-            groups: granted.groups,
-        },
-    ))
+    let Some(presented) = presented else { return Ok(None) };
+    let client_id = &presented.granted.client_id;
+    let worth = token::refresh::judge(&presented, client_id, now_ms, embedded.refresh_grace);
+    if worth != Worth::Good || app.users().still(&presented.granted).await?.is_none() {
+        return Ok(None);
+    }
+    let Presented { granted, expires_at, family_expires_at, .. } = presented;
+    Ok(Some(Active {
+        active: true,
+        scope: Some(granted.scope),
+        client_id: Some(granted.client_id),
+        username: Some(granted.email),
+        token_type: None,
+        exp: expires_at.min(family_expires_at),
+        iat: None,
+        sub: granted.sub,
+        aud: Audience::of(granted.resources),
+        iss: app.config.public_url.as_str().to_owned(),
+        jti: None,
+        groups: granted.groups,
+    }))
 }
 
 /// An access token is good if one of our keys signed it, it has not expired, and its grant stands.
@@ -140,15 +139,9 @@ async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
     let Some(Verified { claims, validity }) = app.keys.ring().await?.verify(token) else {
         return Ok(None);
     };
-    let alive = app.clock.now_unix() < validity.expires_at
-        && claims.iss == app.config.public_url.as_str()
-        && is_known(&app.config, &claims);
-    let stands = match &claims.grant_id {
-        Some(id) => app.store.grant(id).await?.is_some_and(|grant| grant.ended_at.is_none()),
-        // A program's, or issued before tokens named their grant.
-        None => true,
-    };
-    Ok((alive && stands).then_some(Active {
+    let alive =
+        app.clock.now_unix() < validity.expires_at && claims.iss == app.config.public_url.as_str();
+    Ok((alive && stands(app, &claims).await?).then_some(Active {
         active: true,
         scope: claims.scope,
         client_id: claims.client_id,
@@ -164,10 +157,16 @@ async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
     }))
 }
 
-/// Whether whom a token is for is still there.
-fn is_known(config: &Config, claims: &Claims) -> bool {
+/// Whether what a token was issued from has not ended.
+async fn stands(app: &App, claims: &Claims) -> Result<bool, Refusal> {
     if claims.client_id.as_ref() == Some(&claims.sub) {
-        return machine::is_known(config, &claims.sub);
+        return Ok(machine::is_known(&app.config, &claims.sub));
     }
-    users::by_sub(config, &claims.sub).is_some()
+    let Some(id) = &claims.grant_id else {
+        // Issued before tokens named their grant.
+        return Ok(app.users().by_sub(&claims.sub).await?.is_some());
+    };
+    let grant = app.store.grant(id).await?.filter(|grant| grant.ended_at.is_none());
+    let Some(grant) = grant else { return Ok(false) };
+    Ok(app.users().still(&grant.granted).await?.is_some())
 }

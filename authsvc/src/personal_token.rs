@@ -19,7 +19,7 @@ use crate::{
     state::App,
     store::{self, personal_tokens::PersonalToken},
     token::issue::after,
-    users,
+    users::Member,
 };
 
 /// Shortest and longest life of a token.
@@ -80,11 +80,17 @@ pub struct Made {
     pub kept: PersonalToken,
 }
 
-/// Makes a token at `now`, Unix seconds; it is not kept yet.
+/// Makes a token for whoever has the address of the order, at `now`, Unix seconds; it is not kept yet.
 ///
 /// # Errors
 /// Why it may not be.
-pub fn make(config: &Config, order: &Order, random: &Random, now: i64) -> Result<Made, Refused> {
+pub fn make(
+    config: &Config,
+    member: Option<&Member>,
+    order: &Order,
+    random: &Random,
+    now: i64,
+) -> Result<Made, Refused> {
     let Authorization::Embedded(embedded) = &config.authorization;
     if embedded.personal_tokens == PersonalTokens::Off {
         return Err(Refused::Off);
@@ -99,8 +105,7 @@ pub fn make(config: &Config, order: &Order, random: &Random, now: i64) -> Result
     if !order.name.as_deref().is_none_or(named) {
         return Err(Refused::Name);
     }
-    let member = users::by_email(config, &order.email)
-        .ok_or_else(|| Refused::NoUser(order.email.clone()))?;
+    let member = member.ok_or_else(|| Refused::NoUser(order.email.clone()))?;
     let servers = resource::resolve(config, &order.resources)?;
     let scopes = scope::exactly(&servers, &order.scopes)
         .map_err(|scope::Unknown { unknown, known }| Refused::NoScope { unknown, known })?;
@@ -136,7 +141,7 @@ pub async fn introspect(app: &App, token: &str) -> Result<Option<Active>, store:
     let Some(found) = found.filter(|found| found.is_alive(now)) else {
         return Ok(None);
     };
-    let Some(member) = users::by_sub(&app.config, &found.sub) else {
+    let Some(member) = app.users().by_sub(&found.sub).await? else {
         return Ok(None);
     };
     if let Err(error) = app.store.touch_personal_token(&found, now).await {

@@ -3,14 +3,7 @@
 use axum::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    authorization::grant::Login,
-    config::Config,
-    cookies::Cookie,
-    state::App,
-    store,
-    users::{self, Member},
-};
+use crate::{authorization::grant::Login, cookies::Cookie, state::App, store, users::Member};
 
 /// Longest life, seconds.
 const ABSOLUTE: i64 = 12 * 60 * 60;
@@ -52,9 +45,10 @@ impl Record {
         now >= self.auth_time.saturating_add(ABSOLUTE) || now >= self.last_seen.saturating_add(IDLE)
     }
 
-    /// The member, while they are in the configuration with the password that they logged in with.
-    fn member<'a>(&self, config: &'a Config) -> Option<Member<'a>> {
-        users::by_sub(config, &self.sub).filter(|member| member.credential() == self.credential)
+    /// The member, while they may log in, with the password that they logged in with.
+    async fn member(&self, app: &App) -> Result<Option<Member>, store::Error> {
+        let member = app.users().by_sub(&self.sub).await?;
+        Ok(member.filter(|member| member.credential() == self.credential))
     }
 }
 
@@ -69,7 +63,7 @@ pub async fn current(app: &App, headers: &HeaderMap) -> Result<Option<Session>, 
     let now = app.clock.now_unix();
     let id = digest(cookie);
     let Some(record) = app.store.session(&id).await? else { return Ok(None) };
-    let Some(member) = record.member(&app.config).filter(|_| !record.is_over(now)) else {
+    let Some(member) = record.member(app).await?.filter(|_| !record.is_over(now)) else {
         app.store.end_session(&id).await?;
         return Ok(None);
     };
@@ -88,14 +82,14 @@ pub async fn current(app: &App, headers: &HeaderMap) -> Result<Option<Session>, 
 pub async fn begin(
     app: &App,
     headers: &HeaderMap,
-    member: &Member<'_>,
+    member: &Member,
 ) -> Result<Session, store::Error> {
     end(app, headers).await?;
     let now = app.clock.now_unix();
     let cookie = app.random.token();
     let record = Record {
         id: digest(&cookie),
-        sub: member.sub(),
+        sub: member.sub.clone(),
         credential: member.credential(),
         auth_time: now,
         last_seen: now,

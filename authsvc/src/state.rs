@@ -15,7 +15,7 @@ use crate::{
     random::Random,
     store::Store,
     throttle::Throttle,
-    users::Passwords,
+    users::{Directory, passwords::Passwords},
 };
 
 /// Everything a handler works with; cheap to clone.
@@ -54,6 +54,12 @@ pub struct App {
 }
 
 impl App {
+    /// Who may log in.
+    #[must_use]
+    pub fn users(&self) -> Directory<'_> {
+        Directory::new(&self.config, &self.store)
+    }
+
     /// Puts together what `config` asks for.
     ///
     /// # Errors

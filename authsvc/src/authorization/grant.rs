@@ -18,12 +18,14 @@ use super::{
 pub struct Login {
     /// Subject.
     pub sub: String,
-    /// E-mail address, as configured.
+    /// E-mail address.
     pub email: String,
     /// Groups.
     pub groups: Vec<String>,
     /// When they logged in, Unix seconds.
     pub auth_time: i64,
+    /// See [`crate::users::Member::credential`].
+    pub credential: Vec<u8>,
 }
 
 /// Whether a login belongs to the request at hand.

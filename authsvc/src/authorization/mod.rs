@@ -5,6 +5,7 @@
 //! [`login`] and [`consent`] ask → `finish` makes the code.
 
 pub mod answer;
+pub mod attempt;
 pub mod authorize;
 pub mod consent;
 pub mod grant;
@@ -41,7 +42,7 @@ use crate::{
         codes::{Code, Granted},
         consents::Parties,
     },
-    users::Overloaded,
+    users::passwords::Overloaded,
 };
 
 /// How long a code is good, seconds: it is on its way through a browser, no more (RFC 6749 section 4.1.2).
@@ -149,6 +150,7 @@ async fn finish(app: &App, consented: &Consented) -> Result<Response, Trouble> {
             email: login.email.clone(),
             groups: login.groups.clone(),
             auth_time: login.auth_time,
+            credential: login.credential.clone(),
         },
         redirect_uri: asked.destination.redirect_uri.clone(),
         redirect_uri_sent: asked.destination.origin == RedirectUriOrigin::Request,

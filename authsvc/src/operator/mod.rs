@@ -131,11 +131,10 @@ impl Operator {
     pub async fn users(&self) -> anyhow::Result<String> {
         let holders = self.store.holders(self.clock.now_unix()).await?;
         let rows = users::members(&self.config).map(|member| {
-            let sub = member.sub();
-            let holder = holders.iter().find(|holder| holder.sub == sub);
+            let holder = holders.iter().find(|holder| holder.sub == member.sub);
             let grants = holder.map_or(0, |holder| holder.grants).to_string();
             let last = holder.map_or_else(|| "-".to_owned(), |holder| date(holder.last_at));
-            vec![member.email().to_owned(), grants, last, sub, member.groups().join(", ")]
+            vec![member.email, grants, last, member.sub, member.groups.join(", ")]
         });
         let titles = ["USER", "GRANTS", "LAST GRANT", "SUBJECT", "GROUPS"];
         Ok(table(titles, rows.collect()))

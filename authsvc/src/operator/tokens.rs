@@ -7,7 +7,7 @@ use crate::{
     config::{Authorization, PersonalTokens},
     personal_token::{self, Made, Order},
     store::{self, personal_tokens::PersonalToken},
-    users,
+    users::Directory,
 };
 
 impl Operator {
@@ -16,7 +16,9 @@ impl Operator {
     /// # Errors
     /// When it may not be made, or the database fails.
     pub async fn make_token(&self, order: &Order) -> anyhow::Result<Made> {
-        let made = personal_token::make(&self.config, order, &self.random, self.clock.now_unix())?;
+        let (config, now) = (&self.config, self.clock.now_unix());
+        let member = Directory::new(config, &self.store).by_email(&order.email).await?;
+        let made = personal_token::make(config, member.as_ref(), order, &self.random, now)?;
         let digest = store::digest(made.token.reveal());
         self.store.create_personal_token(&digest, &made.kept).await?;
         Ok(made)
@@ -31,15 +33,16 @@ impl Operator {
             email.is_none_or(|email| token.email.eq_ignore_ascii_case(email.trim()))
         };
         let tokens = self.store.personal_tokens().await?;
-        let rows = tokens.into_iter().filter(of_user).map(|token| {
-            let state = self.state(&token);
+        let mut rows = Vec::new();
+        for token in tokens.into_iter().filter(of_user) {
+            let state = self.state(&token).await?;
             let used = token.used_at.map_or_else(|| "-".to_owned(), date);
             let resources = token.resources.join(" ");
             let name = token.name.unwrap_or_default();
-            vec![token.id, token.email, state, used, token.scope, resources, name]
-        });
+            rows.push(vec![token.id, token.email, state, used, token.scope, resources, name]);
+        }
         let titles = ["TOKEN", "USER", "", "LAST USED", "SCOPES", "FOR", "NAME"];
-        Ok(table(titles, rows.collect()))
+        Ok(table(titles, rows))
     }
 
     /// Revokes a token.
@@ -58,16 +61,19 @@ impl Operator {
         Ok(format!("{id} is revoked: every Envoy refuses it {when}\n"))
     }
 
-    fn state(&self, token: &PersonalToken) -> String {
+    async fn state(&self, token: &PersonalToken) -> Result<String, store::Error> {
         let until = date(token.expires_at);
-        match token.revoked_at {
-            Some(at) => format!("revoked {}", date(at)),
-            None if !token.is_alive(self.clock.now_unix()) => format!("expired {until}"),
-            None if users::by_sub(&self.config, &token.sub).is_none() => {
-                "dead: its user is gone".to_owned()
-            }
-            None => format!("until {until}"),
+        if let Some(at) = token.revoked_at {
+            return Ok(format!("revoked {}", date(at)));
         }
+        if !token.is_alive(self.clock.now_unix()) {
+            return Ok(format!("expired {until}"));
+        }
+        let member = Directory::new(&self.config, &self.store).by_sub(&token.sub).await?;
+        Ok(member.map_or_else(
+            || "dead: its user is gone, or disabled".to_owned(),
+            |_member| format!("until {until}"),
+        ))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Granted {
     pub groups: Vec<String>,
     /// When the user logged in, Unix seconds.
     pub auth_time: i64,
+    /// Their password as it was then, see [`crate::users::Member::credential`].
+    pub credential: Vec<u8>,
 }
 
 /// A code.
@@ -70,9 +72,9 @@ impl Store {
         let mut transaction = self.write().await?;
         let granted = &code.granted;
         let statement = sqlx::query(
-            "INSERT INTO codes (client_id, resources, scope, sub, email, user_groups, auth_time,
+            "INSERT INTO codes (client_id, resources, scope, sub, email, user_groups, auth_time, credential,
                                 id, redirect_uri, redirect_uri_sent, code_challenge, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         );
         granted
             .bind(statement)
@@ -86,6 +88,18 @@ impl Store {
         grants::touch_client(&mut transaction, &granted.client_id, now).await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// The subject of whoever granted a code, used or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn code_holder(&self, digest: &[u8]) -> Result<Option<String>, Error> {
+        let sub = sqlx::query_scalar("SELECT sub FROM codes WHERE id = $1")
+            .bind(digest)
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(sub)
     }
 
     /// Takes a code: whatever `check` says, it cannot be taken again. If it was, everything issued from it ends.
@@ -127,7 +141,7 @@ async fn take(
     sqlx::query_as(
         "UPDATE codes SET used_at = $1 WHERE id = $2 AND used_at IS NULL
          RETURNING client_id, redirect_uri, redirect_uri_sent, code_challenge, resources, scope,
-                   sub, email, user_groups, auth_time, expires_at",
+                   sub, email, user_groups, auth_time, credential, expires_at",
     )
     .bind(now)
     .bind(digest)
@@ -144,8 +158,8 @@ async fn is_known(connection: &mut AnyConnection, digest: &[u8]) -> Result<bool,
 }
 
 impl Granted {
-    /// Binds `client_id, resources, scope, sub, email, user_groups, auth_time`, in this order, to a statement to
-    /// which nothing is bound so far.
+    /// Binds `client_id, resources, scope, sub, email, user_groups, auth_time, credential`, in this order, to a
+    /// statement to which nothing is bound so far.
     pub(super) fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q> {
         statement
             .bind(&self.client_id)
@@ -155,6 +169,7 @@ impl Granted {
             .bind(&self.email)
             .bind(serde_json::to_string(&self.groups).unwrap_or_default())
             .bind(self.auth_time)
+            .bind(&self.credential)
     }
 }
 
@@ -168,6 +183,7 @@ impl FromRow<'_, AnyRow> for Granted {
             email: row.try_get("email")?,
             groups: super::texts(row, "user_groups")?,
             auth_time: row.try_get("auth_time")?,
+            credential: row.try_get("credential")?,
         })
     }
 }

@@ -22,6 +22,8 @@ pub struct Grant {
 pub enum EndedBy {
     /// The client, which needs it no longer.
     Client,
+    /// The user, whose it is.
+    User,
     /// The operator.
     Operator,
 }
@@ -30,6 +32,7 @@ impl EndedBy {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::User => "user",
             Self::Operator => "operator",
         }
     }
@@ -42,7 +45,7 @@ impl Store {
     /// When the database fails.
     pub async fn grant(&self, id: &str) -> Result<Option<Grant>, Error> {
         let grant = sqlx::query_as(
-            "SELECT id, client_id, resources, scope, sub, email, user_groups, auth_time, expires_at, ended_at
+            "SELECT id, client_id, resources, scope, sub, email, user_groups, auth_time, credential, expires_at, ended_at
              FROM grants WHERE id = $1",
         )
         .bind(super::text(id))
@@ -58,7 +61,7 @@ impl Store {
     pub async fn grant_of_refresh(&self, digest: &[u8]) -> Result<Option<Grant>, Error> {
         let grant = sqlx::query_as(
             "SELECT grants.id, client_id, resources, scope, sub, email, user_groups, auth_time,
-                    grants.expires_at, ended_at
+                    credential, grants.expires_at, ended_at
              FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE refresh_tokens.id = $1",
         )
         .bind(digest)
@@ -79,7 +82,7 @@ impl Store {
         let presented = sqlx::query_as(
             "SELECT refresh_tokens.expires_at, COALESCE(used_at_ms, $1) AS used_at_ms, uses + 1 AS uses,
                     grant_id, client_id, resources, scope, sub, email, user_groups, auth_time,
-                    grants.expires_at AS family_expires_at, ended_at
+                    credential, grants.expires_at AS family_expires_at, ended_at
              FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE refresh_tokens.id = $2",
         )
         .bind(now_ms)

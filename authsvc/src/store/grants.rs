@@ -146,9 +146,9 @@ pub(super) async fn begin(
     now: i64,
 ) -> Result<(), sqlx::Error> {
     let statement = sqlx::query(
-        "INSERT INTO grants (client_id, resources, scope, sub, email, user_groups, auth_time,
+        "INSERT INTO grants (client_id, resources, scope, sub, email, user_groups, auth_time, credential,
                              id, code, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     );
     granted
         .bind(statement)
@@ -232,7 +232,7 @@ async fn present(
     .await?;
     sqlx::query_as(
         "SELECT refresh_tokens.expires_at, used_at_ms, uses, grant_id, client_id, resources, scope, sub, email,
-                user_groups, auth_time, grants.expires_at AS family_expires_at, ended_at
+                user_groups, auth_time, credential, grants.expires_at AS family_expires_at, ended_at
          FROM refresh_tokens JOIN grants ON grants.id = grant_id WHERE refresh_tokens.id = $1",
     )
     .bind(digest)

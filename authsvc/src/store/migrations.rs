@@ -25,7 +25,7 @@ macro_rules! step {
 }
 
 /// In order; the first is version 1.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     step!("0001_clients_and_tokens.sql", "clients and tokens"),
     step!("0002_authorization.sql", "authorization"),
     step!("0003_events.sql", "events"),
@@ -36,6 +36,7 @@ const STEPS: [Step; 10] = [
     step!("0008_assertions.sql", "assertions"),
     step!("0009_documents.sql", "documents of clients"),
     step!("0010_personal_access_tokens.sql", "personal access tokens"),
+    step!("0011_users.sql", "users"),
 ];
 
 /// The version of a database that is up to date.

@@ -5,6 +5,7 @@
 //! must not overlap with its like takes a [`Turn`]. The statements use `$1` and what both have in common; what
 //! differs is in `dialect.rs`. Integers are `i64`, of any database.
 
+pub mod access;
 pub mod assertions;
 mod backup;
 pub mod clients;
@@ -27,6 +28,7 @@ pub mod sessions;
 mod size;
 #[cfg(test)]
 mod tests;
+pub mod users;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::{Any, AnyPool, Row as _, SqlStr, Transaction, any::AnyRow};

@@ -30,6 +30,7 @@ use crate::{
     random::Random,
     routes,
     state::App,
+    store, users,
 };
 
 /// Origin of the gateway.
@@ -207,6 +208,21 @@ pub(crate) fn server(name: &str) -> Server {
             arguments: vec![Argument::Intent],
             exempt: Vec::new(),
         },
+    }
+}
+
+/// A user of the database with [`PASSWORD`], as it would be added now.
+pub(crate) fn user(bench: &Bench, email: &str) -> store::users::User {
+    let now = bench.app.clock.now_unix();
+    store::users::User {
+        id: users::sub(&bench.app.config, email),
+        email: email.to_owned(),
+        password_hash: Secret::new(hash(PASSWORD)),
+        groups: vec!["Guests".to_owned()],
+        created_at: now,
+        password_changed_at: now,
+        disabled_at: None,
+        epoch: 0,
     }
 }
 

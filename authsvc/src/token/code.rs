@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 
-use super::{MAX_SECRET, MAX_VALUE, audience, issue, pkce};
+use super::{GONE, MAX_SECRET, MAX_VALUE, audience, issue, pkce};
 use crate::{
     authorization::parameters::Parameters,
     config::Authorization,
@@ -13,7 +13,7 @@ use crate::{
         codes::{Code, Redemption},
         grants::NewGrant,
     },
-    users,
+    users::Member,
 };
 
 /// What a token request says of the authorization request that it follows.
@@ -72,15 +72,18 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
     let new = begin(app, &refresh, now);
     let family = issue::Family { grant_id: new.id.clone(), refresh };
     let mut resources = Vec::new();
+    let digest = store::digest(code);
+    let holder = holder(app, &digest).await?;
     let examine = |code: &Code| {
         check(code, &claim, now)?;
-        if users::by_sub(&app.config, &code.granted.sub).is_none() {
-            return Err(Refusal::InvalidGrant("the user is gone"));
+        let still = |member: &Member| member.credential() == code.granted.credential;
+        if !holder.as_ref().is_some_and(still) {
+            return Err(Refusal::InvalidGrant(GONE));
         }
         resources = audience(&app.config, &code.granted.resources, &asked)?;
         Ok(new)
     };
-    match app.store.redeem_code(&store::digest(code), now, examine).await? {
+    match app.store.redeem_code(&digest, now, examine).await? {
         Redemption::Granted(granted) => {
             let scope = granted.scope.clone();
             issue::issue(app, &granted, issue::Portion { resources, scope }, family).await
@@ -94,6 +97,14 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
             Err(Refusal::InvalidGrant("the code was used before"))
         }
         Redemption::Unknown => Err(Refusal::InvalidGrant("the code is not known")),
+    }
+}
+
+/// Whoever granted a code, if they may log in.
+async fn holder(app: &App, digest: &[u8]) -> Result<Option<Member>, store::Error> {
+    match app.store.code_holder(digest).await? {
+        Some(sub) => app.users().by_sub(&sub).await,
+        None => Ok(None),
     }
 }
 

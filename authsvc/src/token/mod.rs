@@ -37,6 +37,8 @@ use crate::{
 const MAX_SECRET: usize = 512;
 /// Limit of every other parameter, bytes.
 const MAX_VALUE: usize = 2048;
+/// Who granted this may not log in any more, or with another password only.
+const GONE: &str = "the user is gone, or has another password";
 /// Limit of a token of any kind, bytes: a JWT names all its resources.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 

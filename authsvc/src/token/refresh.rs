@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 
-use super::{MAX_SECRET, MAX_VALUE, audience, issue};
+use super::{GONE, MAX_SECRET, MAX_VALUE, audience, issue};
 use crate::{
     authorization::parameters::Parameters,
     clock::millis,
@@ -21,7 +21,7 @@ use crate::{
         codes::Granted,
         grants::{Presented, Rotated, Rotation, Successor, Verdict},
     },
-    users,
+    users::Member,
 };
 
 /// Uses of one token within the grace; more is a loop, not a lost answer.
@@ -76,6 +76,8 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
     let Authorization::Embedded(embedded) = &app.config.authorization;
     let now_ms = app.clock.now_ms();
     let next = app.random.token();
+    let digest = store::digest(token);
+    let member = holder(app, &digest).await?;
     let mut portion = issue::Portion { resources: Vec::new(), scope: String::new() };
     let decide = |presented: &Presented| {
         match judge(presented, client_id, now_ms, embedded.refresh_grace) {
@@ -87,6 +89,9 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
                 return Verdict::EndFamily(Refusal::InvalidGrant(reason));
             }
         }
+        if member.is_none() {
+            return Verdict::Refuse(Refusal::InvalidGrant(GONE));
+        }
         match self::portion(&app.config, &presented.granted, scope, &resources) {
             Ok(granted) => portion = granted,
             Err(refusal) => return Verdict::Refuse(refusal),
@@ -95,10 +100,10 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
         let expires_at = idle.min(presented.family_expires_at);
         Verdict::Rotate(Successor { refresh: store::digest(&next), expires_at })
     };
-    match app.store.rotate(&store::digest(token), now_ms, decide).await? {
+    match app.store.rotate(&digest, now_ms, decide).await? {
         Rotation::Rotated(Rotated { granted, grant_id }) => {
             let family = issue::Family { grant_id, refresh: next };
-            issue::issue(app, &as_of_now(app, granted), portion, family).await
+            issue::issue(app, &as_of_now(member, granted), portion, family).await
         }
         Rotation::Refused(refusal) => Err(refusal),
         Rotation::Unknown => Err(Refusal::InvalidGrant("the refresh token is not known")),
@@ -112,9 +117,6 @@ fn portion(
     scope: Option<&str>,
     resources: &[String],
 ) -> Result<issue::Portion, Refusal> {
-    if users::by_sub(config, &granted.sub).is_none() {
-        return Err(Refusal::InvalidGrant("the user is gone"));
-    }
     let resources = audience(config, &granted.resources, resources)?;
     let scope =
         scope.map_or_else(|| Ok(granted.scope.clone()), |asked| narrow(config, granted, asked))?;
@@ -134,13 +136,18 @@ fn narrow(config: &Config, granted: &Granted, asked: &str) -> Result<String, Ref
     Ok(kept.join(" "))
 }
 
-/// The user as configured today: groups change, tokens follow.
-fn as_of_now(app: &App, granted: Granted) -> Granted {
-    match users::by_sub(&app.config, &granted.sub) {
-        Some(member) => {
-            let login = member.login(granted.auth_time);
-            Granted { email: login.email, groups: login.groups, ..granted }
-        }
+/// Whoever granted what this refresh token descends from, if they still may log in, with the same password.
+async fn holder(app: &App, digest: &[u8]) -> Result<Option<Member>, store::Error> {
+    match app.store.grant_of_refresh(digest).await? {
+        Some(grant) => app.users().still(&grant.granted).await,
+        None => Ok(None),
+    }
+}
+
+/// The user as they are today: groups change, tokens follow.
+fn as_of_now(member: Option<Member>, granted: Granted) -> Granted {
+    match member {
+        Some(Member { email, groups, .. }) => Granted { email, groups, ..granted },
         None => granted,
     }
 }

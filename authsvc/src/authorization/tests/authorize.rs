@@ -32,7 +32,7 @@ async fn a_code_stands_for_what_was_asked_shown_and_allowed() {
     assert_eq!(code.granted.client_id, WEB);
     assert_eq!(code.granted.resources, [RESOURCE]);
     assert_eq!(code.granted.scope, "mcp offline_access");
-    assert_eq!(code.granted.sub, users::by_email(&bench.app.config, EMAIL).unwrap().sub());
+    assert_eq!(code.granted.sub, users::sub(&bench.app.config, EMAIL));
     assert_eq!(code.granted.email, EMAIL);
     assert_eq!(code.granted.groups, ["Developers"]);
     assert_eq!(code.granted.auth_time, NOW_MS / 1000);

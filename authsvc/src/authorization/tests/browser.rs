@@ -143,7 +143,7 @@ pub(super) async fn register(bench: &Bench) {
 /// The clients, and [`EMAIL`] has agreed to something at the web site: errors go there without a page.
 pub(super) async fn register_known(bench: &Bench) {
     register(bench).await;
-    let sub = users::by_email(&bench.app.config, EMAIL).unwrap().sub();
+    let sub = users::sub(&bench.app.config, EMAIL);
     let parties = Parties { sub: &sub, client_id: WEB, redirect_host: "client.example" };
     let (resources, scopes) = ([RESOURCE.to_owned()], ["another".to_owned()]);
     bench.app.store.remember_consent(parties, &resources, &scopes, 0).await.unwrap();

@@ -4,6 +4,7 @@ mod events;
 mod personal_tokens;
 mod schema;
 mod tokens;
+mod users;
 
 use std::future::Future;
 

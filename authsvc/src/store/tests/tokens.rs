@@ -39,8 +39,8 @@ on_both!(
     what_is_dead_is_forgotten_by_all_at_once,
 );
 
-const CODE: [u8; 32] = [0xc0; 32];
-const FIRST: [u8; 32] = [0xf1; 32];
+pub(super) const CODE: [u8; 32] = [0xc0; 32];
+pub(super) const FIRST: [u8; 32] = [0xf1; 32];
 
 fn client(id: &str) -> Client {
     Client {
@@ -54,7 +54,7 @@ fn client(id: &str) -> Client {
     }
 }
 
-fn code() -> Code {
+pub(super) fn code() -> Code {
     Code {
         granted: Granted {
             client_id: "client".to_owned(),
@@ -64,6 +64,7 @@ fn code() -> Code {
             email: "admin@example.com".to_owned(),
             groups: vec!["staff".to_owned()],
             auth_time: NOW,
+            credential: vec![7; 32],
         },
         redirect_uri: "http://127.0.0.1:33418/callback".to_owned(),
         redirect_uri_sent: true,
@@ -72,7 +73,7 @@ fn code() -> Code {
     }
 }
 
-fn grant(number: u8) -> NewGrant {
+pub(super) fn grant(number: u8) -> NewGrant {
     NewGrant {
         id: format!("grant-{number}"),
         refresh: FIRST.to_vec(),
@@ -100,7 +101,7 @@ fn interaction() -> Interaction {
 }
 
 /// A grant whose first refresh token is [`FIRST`].
-async fn granted(store: &Store) {
+pub(super) async fn granted(store: &Store) {
     store.create_code(&CODE, &code(), NOW).await.unwrap();
     let redeemed = store.redeem_code(&CODE, NOW, |_| Ok::<_, ()>(grant(0))).await.unwrap();
     assert_eq!(redeemed, Redemption::Granted(code().granted));

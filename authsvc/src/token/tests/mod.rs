@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod grants;
+mod holders;
 mod introspection;
 mod machine;
 mod personal;
@@ -53,7 +54,7 @@ impl Flow {
     /// A code as the authorization endpoint makes it.
     async fn code(&self, change: impl FnOnce(&mut Code)) -> String {
         let now = self.bench.app.clock.now_unix();
-        let member = users::by_email(&self.bench.app.config, testing::EMAIL).unwrap();
+        let member = users::members(&self.bench.app.config).next().unwrap();
         let login = member.login(now);
         let mut code = Code {
             granted: Granted {
@@ -64,6 +65,7 @@ impl Flow {
                 email: login.email,
                 groups: login.groups,
                 auth_time: now,
+                credential: login.credential,
             },
             redirect_uri: REDIRECT_URI.to_owned(),
             redirect_uri_sent: true,

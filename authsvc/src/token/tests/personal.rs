@@ -27,7 +27,9 @@ impl Flow {
             name: name.map(str::to_owned),
         };
         let now = app.clock.now_unix();
-        let made = personal_token::make(&app.config, &order, &app.random, now).unwrap();
+        let member = app.users().by_email(EMAIL).await.unwrap();
+        let made = personal_token::make(&app.config, member.as_ref(), &order, &app.random, now);
+        let made = made.unwrap();
         let digest = store::digest(made.token.reveal());
         app.store.create_personal_token(&digest, &made.kept).await.unwrap();
         (made.token.reveal().clone(), made.kept)

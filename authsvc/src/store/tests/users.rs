@@ -1,0 +1,165 @@
+//! Users, and what they have let in.
+
+use attache_protocol::secret::Secret;
+
+use super::{
+    NOW, Place, at_once, on_both,
+    tokens::{CODE, FIRST, code, grant, granted},
+};
+use crate::store::{
+    Store,
+    access::Held,
+    codes::Redemption,
+    consents::Parties,
+    endings::EndedBy,
+    grants::{Rotation, Successor, Verdict},
+    users::{Change, User},
+};
+
+on_both!(
+    an_address_is_added_once,
+    of_two_who_change_a_password_one_does,
+    what_ends_a_user_ends_what_is_just_being_redeemed,
+    access_is_listed,
+    access_is_ended_for_one_client_or_all,
+);
+
+fn user() -> User {
+    User {
+        id: "sub".to_owned(),
+        email: "admin@example.com".to_owned(),
+        password_hash: Secret::new("hash".to_owned()),
+        groups: vec!["staff".to_owned()],
+        created_at: NOW,
+        password_changed_at: NOW,
+        disabled_at: None,
+        epoch: 0,
+    }
+}
+
+async fn an_address_is_added_once(place: Place) {
+    let added = at_once(&place, 4, |number, store| async move {
+        let new = User { id: format!("sub-{number}"), ..user() };
+        store.add_user(&new).await.unwrap()
+    })
+    .await;
+    assert_eq!(added.iter().filter(|added| **added).count(), 1, "{added:?}");
+    let store = place.open().await;
+    let kept = store.user_with_email("admin@example.com").await.unwrap().unwrap();
+    assert_eq!((kept.groups, kept.created_at, kept.epoch), (user().groups, NOW, 0));
+    assert_eq!(store.users().await.unwrap().len(), 1);
+    assert!(store.user_with_email("a\0b").await.unwrap().is_none());
+}
+
+async fn of_two_who_change_a_password_one_does(place: Place) {
+    let store = place.open().await;
+    store.add_user(&user()).await.unwrap();
+    let changed = at_once(&place, 4, |number, store| async move {
+        let (from, to) = (user().password_hash, Secret::new(format!("hash-{number}")));
+        let change = Change::Password { from: &from, to: &to };
+        store.change_user("sub", change, EndedBy::User, NOW + 1).await.unwrap()
+    })
+    .await;
+    assert_eq!(changed.iter().flatten().count(), 1, "{changed:?}");
+    let kept = store.user("sub").await.unwrap().unwrap();
+    assert_eq!((kept.password_changed_at, kept.epoch), (NOW + 1, 1));
+
+    for (change, expected) in
+        [(Change::Disabled, Some(0)), (Change::Disabled, None), (Change::Removed, Some(0))]
+    {
+        let done = store.change_user("sub", change, EndedBy::Operator, NOW + 2).await.unwrap();
+        assert_eq!(done, expected, "{change:?}");
+    }
+    assert!(!store.has_users().await.unwrap() && store.user("sub").await.unwrap().is_none());
+}
+
+/// One ends all that the user granted while others redeem: nothing of it may live on.
+async fn what_ends_a_user_ends_what_is_just_being_redeemed(place: Place) {
+    let store = place.open().await;
+    for number in 0..6_u8 {
+        store.create_code(&[number; 32], &code(), NOW).await.unwrap();
+    }
+    at_once(&place, 6, |number, store| async move {
+        if number == 5 {
+            store.end_access("sub", None, EndedBy::User, NOW).await.unwrap();
+            return;
+        }
+        let mut new = grant(number);
+        new.refresh = vec![100 + number; 32];
+        let redeemed = store.redeem_code(&[number; 32], NOW, |_| Ok::<_, ()>(new)).await.unwrap();
+        assert!(matches!(redeemed, Redemption::Granted(_) | Redemption::Unknown), "{redeemed:?}");
+    })
+    .await;
+    let open: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM codes WHERE used_at IS NULL")
+        .fetch_one(store.reader())
+        .await
+        .unwrap();
+    assert_eq!(open, 0);
+    // Whose redemption began after the end found no code; who was faster has a grant, and it has ended.
+    assert_eq!(store.held("sub", &code().granted.credential, NOW).await.unwrap(), []);
+}
+
+async fn rotate(store: &Store, at: i64) {
+    let next = Successor { refresh: vec![9; 32], expires_at: NOW + 2000 };
+    let rotated = store.rotate(&FIRST, at * 1000, |_| Verdict::<()>::Rotate(next)).await.unwrap();
+    assert!(matches!(rotated, Rotation::Rotated(_)), "{rotated:?}");
+}
+
+async fn access_is_listed(place: Place) {
+    let store = place.open().await;
+    granted(&store).await;
+    let credential = code().granted.credential;
+    let held = |last_at| Held {
+        client_id: "client".to_owned(),
+        name: None,
+        redirect_uri: code().redirect_uri,
+        resources: code().granted.resources,
+        scope: code().granted.scope,
+        since: NOW,
+        last_at,
+    };
+    assert_eq!(store.held("sub", &credential, NOW).await.unwrap(), [held(NOW)]);
+    rotate(&store, NOW + 7).await;
+    assert_eq!(store.held("sub", &credential, NOW).await.unwrap(), [held(NOW + 7)]);
+    for (sub, credential, now) in
+        [("other", &credential, NOW), ("sub", &vec![8; 32], NOW), ("sub", &credential, NOW + 9999)]
+    {
+        assert_eq!(store.held(sub, credential, now).await.unwrap(), [], "{sub} {now}");
+    }
+}
+
+async fn agree(store: &Store, client_id: &str) {
+    let parties = Parties { sub: "sub", client_id, redirect_host: "host" };
+    let (resources, scopes) = (["r".to_owned()], ["a".to_owned()]);
+    store.remember_consent(parties, &resources, &scopes, NOW).await.unwrap();
+}
+
+async fn end(store: &Store, client: Option<&str>) -> u64 {
+    store.end_access("sub", client, EndedBy::User, NOW + 8).await.unwrap()
+}
+
+/// Clients of what is held and of what was agreed to.
+async fn clients(store: &Store) -> Vec<String> {
+    let held = store.held("sub", &code().granted.credential, NOW).await.unwrap();
+    let agreed = store.agreed("sub").await.unwrap();
+    let held = held.into_iter().map(|one| one.client_id);
+    held.chain(agreed.into_iter().map(|one| one.client_id)).collect()
+}
+
+async fn access_is_ended_for_one_client_or_all(place: Place) {
+    let store = place.open().await;
+    granted(&store).await;
+    agree(&store, "client").await;
+    agree(&store, "other").await;
+    store.create_code(&[1; 32], &code(), NOW).await.unwrap();
+    let mut left = Vec::new();
+    for client in [Some("another"), Some("client"), None] {
+        let ended = end(&store, client).await;
+        left.push((ended, clients(&store).await.join(" ")));
+    }
+    let expected = [(0, "client client other"), (1, "other"), (0, "")];
+    assert_eq!(left, expected.map(|(ended, left)| (ended, left.to_owned())));
+    let waits = store.code_holder(&[1; 32]).await.unwrap();
+    let used = store.code_holder(&CODE).await.unwrap();
+    assert_eq!((waits.is_some(), used.is_some()), (false, true), "a used code is remembered");
+}

@@ -1,0 +1,191 @@
+//! Users beside those of the configuration.
+
+use attache_protocol::secret::Secret;
+use sqlx::{FromRow, Row as _, any::AnyRow};
+
+use super::{Error, Store, Turn, access, endings::EndedBy};
+
+/// A user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Subject.
+    pub id: String,
+    /// Lower case; one user has it.
+    pub email: String,
+    /// Argon2id, PHC string format.
+    pub password_hash: Secret,
+    /// `groups` of their tokens.
+    pub groups: Vec<String>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub password_changed_at: i64,
+    /// Since when they may not log in, Unix seconds.
+    pub disabled_at: Option<i64>,
+    /// What was granted in an earlier one is dead.
+    pub epoch: i64,
+}
+
+/// What a user becomes; whatever was granted before ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// They may not log in any more.
+    Disabled,
+    /// They have another password, if they still have the hash `from`.
+    Password {
+        /// Hash of the old one.
+        from: &'a Secret,
+        /// Hash of the new one.
+        to: &'a Secret,
+    },
+    /// We know nothing of them any more.
+    Removed,
+}
+
+impl Store {
+    /// Adds a user; `false` if somebody has their address, or was them before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_user(&self, user: &User) -> Result<bool, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "INSERT INTO users (id, email, password_hash, user_groups, created_at, password_changed_at)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        )
+        .bind(&user.id)
+        .bind(&user.email)
+        .bind(user.password_hash.reveal())
+        .bind(serde_json::to_string(&user.groups).unwrap_or_default())
+        .bind(user.created_at)
+        .bind(user.password_changed_at)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The user with this subject.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user(&self, id: &str) -> Result<Option<User>, Error> {
+        let user = sqlx::query_as(
+            "SELECT id, email, password_hash, user_groups, created_at, password_changed_at, disabled_at, epoch
+             FROM users WHERE id = $1",
+        )
+            .bind(super::text(id))
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(user)
+    }
+
+    /// The user with this address, in lower case.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user_with_email(&self, email: &str) -> Result<Option<User>, Error> {
+        let user = sqlx::query_as(
+            "SELECT id, email, password_hash, user_groups, created_at, password_changed_at, disabled_at, epoch
+             FROM users WHERE email = $1",
+        )
+            .bind(super::text(email))
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(user)
+    }
+
+    /// Every user, by address.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users(&self) -> Result<Vec<User>, Error> {
+        let users =
+            sqlx::query_as(
+            "SELECT id, email, password_hash, user_groups, created_at, password_changed_at, disabled_at, epoch
+             FROM users ORDER BY email",
+        ).fetch_all(self.reader()).await?;
+        Ok(users)
+    }
+
+    /// Whether any user may log in.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_users(&self) -> Result<bool, Error> {
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM users WHERE disabled_at IS NULL LIMIT 1")
+                .fetch_optional(self.reader())
+                .await?;
+        Ok(found.is_some())
+    }
+
+    /// Changes a user, and ends their sessions and all that they granted, in one transaction: how many grants that
+    /// were, or nothing if there is nothing to change.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_user(
+        &self,
+        id: &str,
+        change: Change<'_>,
+        by: EndedBy,
+        now: i64,
+    ) -> Result<Option<u64>, Error> {
+        let mut transaction = self.write_in(Turn::Sweep).await?;
+        let statement = match change {
+            Change::Disabled => sqlx::query(
+                "UPDATE users SET disabled_at = $2, epoch = epoch + 1 WHERE id = $1 AND disabled_at IS NULL",
+            )
+            .bind(id)
+            .bind(now),
+            Change::Password { from, to } => sqlx::query(
+                "UPDATE users SET password_hash = $4, password_changed_at = $2, epoch = epoch + 1
+                 WHERE id = $1 AND password_hash = $3",
+            )
+            .bind(id)
+            .bind(now)
+            .bind(from.reveal())
+            .bind(to.reveal()),
+            Change::Removed => sqlx::query("DELETE FROM users WHERE id = $1").bind(id),
+        };
+        if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(None);
+        }
+        access::end_sessions(&mut transaction, id).await?;
+        let ended = access::end(&mut transaction, id, None, by, now).await?;
+        transaction.commit().await?;
+        Ok(Some(ended))
+    }
+
+    /// Lets a user log in again; `false` if they may, or there is none. What was granted before stays dead.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enable_user(&self, id: &str) -> Result<bool, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL",
+        )
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+impl FromRow<'_, AnyRow> for User {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            email: row.try_get("email")?,
+            password_hash: Secret::new(row.try_get("password_hash")?),
+            groups: super::texts(row, "user_groups")?,
+            created_at: row.try_get("created_at")?,
+            password_changed_at: row.try_get("password_changed_at")?,
+            disabled_at: row.try_get("disabled_at")?,
+            epoch: row.try_get("epoch")?,
+        })
+    }
+}

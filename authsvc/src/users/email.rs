@@ -1,0 +1,68 @@
+//! E-mail addresses as names of accounts.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::config::User;
+
+/// An address in the one form in which it is compared and kept: without spaces around it, ASCII in lower case.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Email(String);
+
+/// It is no address.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("must be an e-mail address")]
+pub struct NotAnEmail;
+
+impl Email {
+    /// Takes what somebody typed.
+    ///
+    /// # Errors
+    /// [`NotAnEmail`]
+    pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
+        let text = text.trim();
+        let fits = text.len() <= User::MAX_EMAIL
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        match text.split_once('@') {
+            Some((name, domain)) if fits && !name.is_empty() && !domain.is_empty() => {
+                Ok(Self(text.to_ascii_lowercase()))
+            }
+            _ => Err(NotAnEmail),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Email {
+    type Err = NotAnEmail;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEmail> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Email, NotAnEmail, User};
+
+    #[test]
+    fn an_address_has_one_form() {
+        assert_eq!(Email::parse(" Admin@EXAMPLE.com\n").unwrap().as_str(), "admin@example.com");
+        let long = format!("{}@example.com", "x".repeat(User::MAX_EMAIL));
+        for text in ["", "admin", "@example.com", "admin@", "a b@example.com", "a\0@b", &long] {
+            assert_eq!(Email::parse(text), Err(NotAnEmail), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Who may log in, and what is bound to how they did.
+
+use argon2::{Argon2, Params, PasswordVerifier as _, password_hash::phc::PasswordHash};
+
+use super::{Directory, NOBODY, configured, email::Email, members};
+use crate::{
+    config::Origin,
+    store::{endings::EndedBy, users::Change},
+    testing::{Bench, EMAIL, config, user},
+};
+
+#[test]
+fn s46_the_hash_of_nobody_costs_as_much_as_the_default_and_has_no_known_password() {
+    let params = Params::try_from(&PasswordHash::new(NOBODY).unwrap()).unwrap();
+    let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+    assert_eq!(cost(&params), cost(&Params::default()));
+    assert!(Argon2::default().verify_password(b"", NOBODY).is_err());
+}
+
+#[test]
+fn a_subject_is_stable_opaque_and_of_one_issuer() {
+    let mut config = config();
+    let email = Email::parse(" Admin@EXAMPLE.com").unwrap();
+    let sub = configured(&config, &email).unwrap().sub;
+    assert_eq!(sub, "HDZVNfx4yYD9Oicts7ARoHeg5ORnNV9LwdWZd_THnzk");
+    config.public_url = Origin::parse("http://localhost:8090").unwrap();
+    assert_ne!(configured(&config, &email).unwrap().sub, sub);
+    assert!(configured(&config, &Email::parse("admin@example.co").unwrap()).is_none());
+}
+
+#[tokio::test]
+async fn a_user_of_the_database_may_log_in_until_they_are_disabled() {
+    let bench = Bench::new().await;
+    let (store, directory) = (&bench.app.store, bench.app.users());
+    let added = user(&bench, "second@example.com");
+    assert!(store.add_user(&added).await.unwrap());
+    assert!(!store.add_user(&added).await.unwrap(), "an address has one user");
+    let member = directory.by_email(" SECOND@example.com").await.unwrap().unwrap();
+    assert_eq!(directory.by_sub(&added.id).await.unwrap().unwrap().email, "second@example.com");
+
+    let now = bench.app.clock.now_unix();
+    let disabled = store.change_user(&added.id, Change::Disabled, EndedBy::Operator, now);
+    assert_eq!(disabled.await.unwrap(), Some(0));
+    assert!(directory.by_email(&added.email).await.unwrap().is_none());
+    assert!(directory.by_sub(&added.id).await.unwrap().is_none());
+    assert!(store.enable_user(&added.id).await.unwrap());
+    let again = directory.by_sub(&added.id).await.unwrap().unwrap();
+    assert_ne!(again.credential(), member.credential(), "what was granted before stays dead");
+}
+
+#[tokio::test]
+async fn of_an_address_in_both_the_configuration_counts() {
+    let bench = Bench::with(|config| {
+        let crate::config::Authorization::Embedded(embedded) = &mut config.authorization;
+        embedded.users[0].email = "Admin@example.com".to_owned();
+    })
+    .await;
+    let mut twin = user(&bench, EMAIL);
+    // As if it had been added while the gateway had another public URL.
+    "another-subject".clone_into(&mut twin.id);
+    assert!(bench.app.store.add_user(&twin).await.unwrap());
+    let directory = bench.app.users();
+    assert_eq!(directory.by_email(EMAIL).await.unwrap().unwrap().email, "Admin@example.com");
+    assert!(directory.by_sub(&twin.id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn it_is_known_whether_anybody_may_log_in() {
+    let bench = Bench::with(|config| {
+        let crate::config::Authorization::Embedded(embedded) = &mut config.authorization;
+        embedded.users.clear();
+    })
+    .await;
+    let app = &bench.app;
+    let directory = Directory::new(&app.config, &app.store);
+    assert_eq!((members(&app.config).count(), directory.has_anybody().await.unwrap()), (0, false));
+    app.store.add_user(&user(&bench, EMAIL)).await.unwrap();
+    assert!(directory.has_anybody().await.unwrap());
+}
