@@ -4,7 +4,14 @@ use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use attache_protocol::plugin::Authentication;
 
-use crate::config::{Authorization, Config};
+use crate::{
+    config::{Authorization, Config},
+    store, users,
+};
+
+/// Said while no user exists.
+pub const NOBODY: &str =
+    "nobody can log in yet: `authsvc user add EMAIL` adds a user to the database";
 
 /// A few lines for a person: who is served where.
 #[must_use]
@@ -15,7 +22,10 @@ pub fn summary(config: &Config) -> String {
     let users = embedded.users.len();
     lines.push((
         "logins",
-        format!("{users} user{}, tokens by authsvc", if users == 1 { "" } else { "s" }),
+        format!(
+            "{users} user{} here, others in the database, tokens by authsvc",
+            if users == 1 { "" } else { "s" }
+        ),
     ));
     lines.push((
         "authsvc",
@@ -63,4 +73,19 @@ pub fn surroundings(file: &Path, config: &Config) -> Vec<String> {
         ));
     }
     found
+}
+
+/// Whether anybody can log in; a sentence if not.
+pub async fn logins(config: &Config) -> Option<String> {
+    if users::members(config).next().is_some() {
+        return None;
+    }
+    match store::has_users(&config.database).await {
+        Ok(true) => None,
+        Ok(false) => Some(NOBODY.to_owned()),
+        Err(error) => Some(format!(
+            "there are no users in the configuration, and the database cannot be asked for others: {:#}",
+            anyhow::Error::from(error)
+        )),
+    }
 }

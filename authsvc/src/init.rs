@@ -136,7 +136,7 @@ listen: {listen}             # where Envoy listens
 
 authorization:
   embedded:                          # authsvc is the OAuth 2.1 authorization server
-    users:                           # `authsvc user hash` makes a password_hash
+    users:                           # `authsvc user hash` makes a password_hash; `user add` keeps others in the database
       - email: {EMAIL}
         password_hash: {hash}
 

@@ -1,6 +1,7 @@
 //! Attaché's companion service: authorization server, configuration renderer, event store.
 
 pub mod address;
+pub mod ask;
 pub mod authorization;
 mod body;
 pub mod check;

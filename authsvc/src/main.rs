@@ -3,7 +3,7 @@
 mod personal_tokens;
 
 use std::{
-    io::{self, IsTerminal as _, Read as _, Write as _},
+    io::{self, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use attache_authsvc::{
-    check,
+    ask, check,
     clock::Clock,
     config::{Config, Log, LogFormat, Mistakes},
     doctor, init,
@@ -21,15 +21,13 @@ use attache_authsvc::{
     password, personal_token, private_file,
     random::Random,
     render, server, store,
+    users::{self, email::Email},
 };
-use attache_protocol::secret::Secret;
 use clap::{Args, Parser, Subcommand};
 
 /// Where systems keep the certificate authorities that they trust: Debian, Fedora, Alpine and macOS.
 const AUTHORITIES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-/// Longest password that is read, bytes; more is refused later.
-const MAX_PASSWORD: u64 = 8 * 1024;
 
 /// Attaché's companion service: logs people in, issues tokens, keeps events, renders Envoy's configuration.
 ///
@@ -126,8 +124,34 @@ enum Target {
 enum User {
     /// Read a password (asked for, or from a pipe) and print its hash for `password_hash`
     Hash,
-    /// List the users, and how many clients each has let in
+    /// List the users, where each is kept, and how many grants each has given
     List(File),
+    /// Add a user to the database; their password is asked for, or comes from a pipe
+    Add {
+        /// What they will type to log in
+        email: Email,
+        /// A group for their tokens; repeat for more
+        #[arg(long = "group", value_name = "G", value_parser = users::group)]
+        groups: Vec<String>,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Give a user another password (asked for, or from a pipe); all that they granted ends
+    Password(Named),
+    /// Keep a user from logging in; all that they granted ends
+    Disable(Named),
+    /// Let a user log in again
+    Enable(Named),
+    /// Forget a user; all that they granted ends
+    Remove(Named),
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// A user of the database, as `list` shows them
+    email: Email,
+    #[command(flatten)]
+    file: File,
 }
 
 #[derive(Debug, Subcommand)]
@@ -193,9 +217,8 @@ fn main() -> ExitCode {
         }
         Command::Check(file) => check_file(&file.config),
         Command::Doctor { file, json } => examine(&file.config, json),
-        Command::User(User::Hash) => hash(),
+        Command::User(command) => user(command),
         Command::Backup { file, to } => backup(&file.config, &to),
-        Command::User(User::List(file)) => operate(&file, async |desk| desk.users().await),
         Command::Client(Client::List(file)) => operate(&file, async |desk| desk.clients().await),
         Command::Client(Client::Remove { id, file }) => {
             operate(&file, async |desk| desk.remove_client(&id).await)
@@ -285,7 +308,9 @@ fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn check_file(file: &Path) -> anyhow::Result<()> {
     let config = load(file)?;
-    for warning in check::surroundings(file, &config) {
+    let runtime = runtime()?;
+    let warnings = check::surroundings(file, &config);
+    for warning in warnings.into_iter().chain(runtime.block_on(check::logins(&config))) {
         writeln!(io::stderr(), "warning: {warning}")?;
     }
     say(&format!("{}: ok\n{}", file.display(), check::summary(&config)))
@@ -299,25 +324,29 @@ fn examine(file: &Path, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn hash() -> anyhow::Result<()> {
-    let password = if io::stdin().is_terminal() {
-        let password =
-            rpassword::prompt_password("password: ").context("cannot ask for a password")?;
-        let again =
-            rpassword::prompt_password("the same again: ").context("cannot ask for a password")?;
-        anyhow::ensure!(password == again, "the two passwords differ, nothing was hashed");
-        password
-    } else {
-        let mut text = String::new();
-        io::stdin()
-            .take(MAX_PASSWORD)
-            .read_to_string(&mut text)
-            .context("cannot read the password")?;
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        line.strip_suffix('\r').unwrap_or(line).to_owned()
-    };
-    let hash = password::hash(&Secret::new(password), &Random::System)?;
-    say(&format!("{}\n", hash.reveal()))
+fn user(command: User) -> anyhow::Result<()> {
+    match command {
+        User::Hash => {
+            let hash = password::hash(&ask::password()?, &Random::System)?;
+            say(&format!("{}\n", hash.reveal()))
+        }
+        User::List(file) => operate(&file, async |desk| desk.users().await),
+        User::Add { email, groups, file } => {
+            operate(&file, async |desk| desk.add_user(&email, groups, ask::password).await)
+        }
+        User::Password(Named { email, file }) => {
+            operate(&file, async |desk| desk.change_password(&email, ask::password).await)
+        }
+        User::Disable(Named { email, file }) => {
+            operate(&file, async |desk| desk.disable_user(&email).await)
+        }
+        User::Enable(Named { email, file }) => {
+            operate(&file, async |desk| desk.enable_user(&email).await)
+        }
+        User::Remove(Named { email, file }) => {
+            operate(&file, async |desk| desk.remove_user(&email).await)
+        }
+    }
 }
 
 /// Does what the operator asks for, on the database of the running service.
@@ -325,21 +354,23 @@ fn operate(
     file: &File,
     order: impl AsyncFnOnce(Operator) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
-    say(&ask(file, order)?)
+    say(&answered(file, order)?)
 }
 
-fn ask<T>(
+fn answered<T>(
     file: &File,
     order: impl AsyncFnOnce(Operator) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let config = load(&file.config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         order(Operator::open(config, Clock::system(), Random::System).await?).await
     })
+}
+
+/// For orders that are done one after the other.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().context("cannot start")
 }
 
 fn init_file(arguments: Init) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use attache_authsvc::{config::duration, personal_token::Order};
 use clap::Subcommand;
 
-use crate::{File, ask, operate, say};
+use crate::{File, answered, operate, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -68,7 +68,7 @@ impl Command {
 
 /// Standard output has the token and nothing else, for scripts.
 fn make(file: &File, order: &Order) -> anyhow::Result<()> {
-    let made = ask(file, async |desk| desk.make_token(order).await)?;
+    let made = answered(file, async |desk| desk.make_token(order).await)?;
     say(&format!("{}\n", made.token.reveal()))?;
     write!(io::stderr(), "{}", made.summary()).context("cannot write to the terminal")
 }

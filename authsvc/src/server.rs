@@ -20,8 +20,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use crate::{
-    address::Peer, clock::Clock, config::Config, events::delivery::Courier, keys, random::Random,
-    routes, state::App, sweep,
+    address::Peer, check, clock::Clock, config::Config, events::delivery::Courier, keys,
+    random::Random, routes, state::App, store, sweep,
 };
 
 /// Connections of one listener at a time; more wait in the kernel's queue.
@@ -40,6 +40,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let app = App::open(config, Clock::system(), Random::System).await?;
+    warn_of_no_users(&app).await?;
     let running = Running::start(&app).await?;
 
     signals.next().await;
@@ -53,6 +54,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         () = end => {}
         () = time::sleep(DRAIN) => too_late("time is up"),
         () = signals.next() => too_late("a second signal"),
+    }
+    Ok(())
+}
+
+async fn warn_of_no_users(app: &App) -> Result<(), store::Error> {
+    if !app.users().has_anybody().await? {
+        tracing::warn!("{}", check::NOBODY);
     }
     Ok(())
 }

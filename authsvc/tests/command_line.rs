@@ -180,3 +180,64 @@ fn a_postgresql_database_is_backed_up_by_its_own_programs() {
         assert!(!(out(&output) + &err(&output)).contains("hunter2"));
     }
 }
+
+#[test]
+fn users_may_all_be_in_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(authsvc(folder.path(), &["init"], "").status.code(), Some(0));
+    let file = folder.path().join("attache.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, users) = text.split_once("    users:").unwrap();
+    let before = before.replace("  embedded:  ", "  embedded: {}  ");
+    let rest: Vec<&str> =
+        users.lines().skip(1).skip_while(|line| line.starts_with("      ")).collect();
+    fs::write(&file, format!("{before}{}\n", rest.join("\n"))).unwrap();
+    let run = |arguments: &[&str], input: &str| authsvc(folder.path(), arguments, input);
+    let warned = run(&["check"], "");
+    assert_eq!(warned.status.code(), Some(0), "{}", err(&warned));
+    assert!(err(&warned).contains("warning: nobody can log in yet"), "{}", err(&warned));
+    assert!(!folder.path().join("data/attache.db").exists(), "a check makes no database");
+
+    let short = run(&["user", "add", "me@example.com"], "short\n");
+    assert_eq!(short.status.code(), Some(2), "{}", err(&short));
+    let wrong = run(&["user", "add", "me"], "correct horse\n");
+    assert!(err(&wrong).contains("must be an e-mail address"), "{}", err(&wrong));
+    let add = ["user", "add", "Me@example.com", "--group", "staff", "--group", "ops"];
+    let added = run(&add, "correct horse\n");
+    assert_eq!(out(&added), "me@example.com may log in from now on\n", "{}", err(&added));
+    assert_eq!(run(&add, "correct horse\n").status.code(), Some(1));
+    assert!(!err(&run(&["check"], "")).contains("nobody can log in"));
+}
+
+#[test]
+fn a_user_of_the_configuration_is_changed_there() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(authsvc(folder.path(), &["init"], "").status.code(), Some(0));
+    let refused = authsvc(folder.path(), &["user", "password", "admin@example.com"], "x\n");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("`authorization.embedded.users`"), "{}", err(&refused));
+}
+
+#[test]
+fn users_of_the_database_are_listed_changed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], input: &str| authsvc(folder.path(), arguments, input);
+    assert_eq!(run(&["init"], "").status.code(), Some(0));
+    let add = ["user", "add", "Me@example.com", "--group", "staff", "--group", "ops"];
+    assert_eq!(run(&add, "correct horse\n").status.code(), Some(0));
+    let listed = out(&run(&["user", "list"], ""));
+    assert!(listed.contains("me@example.com     database       active"), "{listed}");
+    assert!(listed.trim_end().ends_with("staff, ops"), "{listed}");
+    for (order, said) in [
+        ("password", "another password"),
+        ("disable", "is disabled; "),
+        ("enable", "may log in again; "),
+        ("remove", "is removed; "),
+    ] {
+        let done = run(&["user", order, "me@example.com"], "another horse\n");
+        assert!(out(&done).contains(said), "{}{}", out(&done), err(&done));
+    }
+    let gone = run(&["user", "disable", "me@example.com"], "");
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(err(&gone).contains("`authsvc user list` names them"), "{}", err(&gone));
+}

@@ -112,6 +112,7 @@ async fn page(
         csrf: csrf::token(&open.browser, Form::Login, &open.name),
         email: email.to_owned(),
         notice,
+        has_users: app.users().has_anybody().await?,
     };
     Ok(pages::respond(status, &page))
 }

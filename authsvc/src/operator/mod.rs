@@ -3,6 +3,7 @@
 //! Everything goes through the database, where the service finds it at its next request.
 
 mod tokens;
+mod users;
 
 use anyhow::{Context as _, bail};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -14,7 +15,6 @@ use crate::{
     keys::{Haste, Keeper, Rotated, Settings, timeline},
     random::Random,
     store::{Store, endings::EndedBy, keys::State, managing::Listed},
-    users,
 };
 
 /// The operator's view of an installation. Answers are for people, one line each.
@@ -124,22 +124,6 @@ impl Operator {
         ))
     }
 
-    /// Everybody who may log in.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn users(&self) -> anyhow::Result<String> {
-        let holders = self.store.holders(self.clock.now_unix()).await?;
-        let rows = users::members(&self.config).map(|member| {
-            let holder = holders.iter().find(|holder| holder.sub == member.sub);
-            let grants = holder.map_or(0, |holder| holder.grants).to_string();
-            let last = holder.map_or_else(|| "-".to_owned(), |holder| date(holder.last_at));
-            vec![member.email, grants, last, member.sub, member.groups.join(", ")]
-        });
-        let titles = ["USER", "GRANTS", "LAST GRANT", "SUBJECT", "GROUPS"];
-        Ok(table(titles, rows.collect()))
-    }
-
     fn keeper(&self) -> Keeper {
         Keeper::new(self.store.clone(), Settings::of(&self.config), self.random.clone())
     }
@@ -190,7 +174,7 @@ mod tests {
     use crate::{
         keys::Haste,
         store::keys::State,
-        testing::{Bench, EMAIL, json},
+        testing::{Bench, json},
     };
 
     pub(super) async fn operator(bench: &Bench) -> Operator {
@@ -247,13 +231,5 @@ mod tests {
         assert!(bench.app.store.client(id).await.unwrap().is_none());
         let unknown = operator.remove_client(id).await.unwrap_err().to_string();
         assert!(unknown.contains("`authsvc client list` names them"), "{unknown}");
-    }
-
-    #[tokio::test]
-    async fn users_are_listed() {
-        let bench = Bench::new().await;
-        let listed = operator(&bench).await.users().await.unwrap();
-        let line = listed.lines().nth(1).unwrap();
-        assert!(line.starts_with(EMAIL) && line.ends_with("Developers"), "{listed}");
     }
 }

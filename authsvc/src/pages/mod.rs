@@ -72,6 +72,8 @@ pub struct Login {
     pub email: String,
     /// Why the page is shown again.
     pub notice: Option<String>,
+    /// Whether anybody can log in at all.
+    pub has_users: bool,
 }
 
 /// Where a user is asked.

@@ -30,6 +30,8 @@ pub struct Listed {
 pub struct Holder {
     /// Subject.
     pub sub: String,
+    /// Their password as it was, see [`crate::users::Member::credential`].
+    pub credential: Vec<u8>,
     /// Grants that live.
     pub grants: i64,
     /// When the youngest of them began, Unix seconds.
@@ -102,19 +104,20 @@ impl Store {
         Ok(clients)
     }
 
-    /// Every user with a grant that lives at `now`, Unix seconds.
+    /// Every user with a grant that lives at `now`, Unix seconds; once for each password with which they granted.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn holders(&self, now: i64) -> Result<Vec<Holder>, Error> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT sub, COUNT(*), MAX(created_at) FROM grants
-             WHERE ended_at IS NULL AND expires_at > $1 GROUP BY sub",
+        let rows: Vec<(String, Vec<u8>, i64, i64)> = sqlx::query_as(
+            "SELECT sub, credential, COUNT(*), MAX(created_at) FROM grants
+             WHERE ended_at IS NULL AND expires_at > $1 GROUP BY sub, credential",
         )
         .bind(now)
         .fetch_all(self.reader())
         .await?;
-        let holder = |(sub, grants, last_at)| Holder { sub, grants, last_at };
+        let holder =
+            |(sub, credential, grants, last_at)| Holder { sub, credential, grants, last_at };
         Ok(rows.into_iter().map(holder).collect())
     }
 }

@@ -39,6 +39,7 @@ pub use self::{
     backup::{BackupError, backup},
     dialect::Turn,
     inspection::Schema,
+    open::has_users,
 };
 use crate::config::Database;
 

@@ -8,7 +8,7 @@ use sqlx::{
     pool::PoolOptions,
 };
 
-use super::{Error, Store, dialect::Dialect, migrations};
+use super::{Error, Store, dialect::Dialect, migrations, users};
 use crate::config::Database;
 
 /// How long a request waits for a connection, and a start for the database.
@@ -72,6 +72,28 @@ fn of(database: &Database, error: Error) -> Error {
             other
         }
     }
+}
+
+/// Whether a user of this database may log in. It is neither made nor brought up to date: one that is not there has
+/// no users.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn has_users(database: &Database) -> Result<bool, Error> {
+    let options = match database {
+        Database::Sqlite(path) if !path.exists() => return Ok(false),
+        Database::Sqlite(path) => sqlite_options(path, "ro")?,
+        Database::Postgres(url) => {
+            install_default_drivers();
+            AnyConnectOptions::from_str(url.reveal())?
+        }
+    };
+    let unopened = |source| Error::Open { database: database.to_string(), source };
+    let mut connection = connect(&options).await.map_err(unopened)?;
+    let found: Option<i64> =
+        sqlx::query_scalar(users::SOMEBODY).fetch_optional(&mut connection).await?;
+    connection.close().await?;
+    Ok(found.is_some())
 }
 
 async fn sqlite(path: &Path) -> Result<Store, Error> {

@@ -5,6 +5,10 @@ use sqlx::{FromRow, Row as _, any::AnyRow};
 
 use super::{Error, Store, Turn, access, endings::EndedBy};
 
+/// Finds something if any user may log in.
+pub(super) const SOMEBODY: &str =
+    "SELECT CAST(1 AS BIGINT) FROM users WHERE disabled_at IS NULL LIMIT 1";
+
 /// A user.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -113,10 +117,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn has_users(&self) -> Result<bool, Error> {
-        let found: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM users WHERE disabled_at IS NULL LIMIT 1")
-                .fetch_optional(self.reader())
-                .await?;
+        let found: Option<i64> = sqlx::query_scalar(SOMEBODY).fetch_optional(self.reader()).await?;
         Ok(found.is_some())
     }
 

@@ -144,10 +144,15 @@ impl Member {
 
     /// A user of the database, unless they are disabled.
     fn kept(user: User) -> Option<Self> {
-        let User { id, email, password_hash, groups, disabled_at, epoch, .. } = user;
+        user.disabled_at.is_none().then(|| user.into())
+    }
+}
+
+impl From<User> for Member {
+    fn from(user: User) -> Self {
+        let User { id, email, password_hash, groups, epoch, .. } = user;
         let source = Source::Database { epoch };
-        let member = Self { sub: id, email, groups, password_hash, source };
-        disabled_at.is_none().then_some(member)
+        Self { sub: id, email, groups, password_hash, source }
     }
 }
 
@@ -175,6 +180,17 @@ pub fn members(config: &Config) -> impl Iterator<Item = Member> {
 pub fn sub(config: &Config, email: &str) -> String {
     let text = format!("{}\n{}", config.public_url, email.to_ascii_lowercase());
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
+}
+
+/// A name of a group.
+///
+/// # Errors
+/// What it should be.
+pub fn group(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 128 || text.contains(char::is_control) {
+        return Err("a group has 1 to 128 characters".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn same(member: &Member, email: &str) -> bool {

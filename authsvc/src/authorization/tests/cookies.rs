@@ -63,6 +63,7 @@ fn s44_the_digest_in_the_policy_is_that_of_the_style_in_the_page() {
         csrf: String::new(),
         email: String::new(),
         notice: None,
+        has_users: true,
     };
     let html = page.render().unwrap();
     let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;

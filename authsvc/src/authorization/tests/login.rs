@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use super::browser::{Browser, WEB_REDIRECT, answered, hidden, register, register_known, url, web};
 use crate::{
     config::{Authorization, Config},
+    store::{endings::EndedBy, users::Change},
     testing::{Answer, Bench, EMAIL, PASSWORD},
 };
 
@@ -236,11 +237,36 @@ async fn a_user_who_was_removed_is_not_logged_in() {
     let headers = cookie(&browser);
     assert!(crate::sessions::current(&bench.app, &headers).await.unwrap().is_some());
     let mut changed: Config = (*bench.app.config).clone();
-    let Authorization::Embedded(embedded) = &mut changed.authorization;
-    embedded.users.clear();
+    no_users(&mut changed);
     let mut restarted = bench.app.clone();
     restarted.config = changed.into();
     assert!(crate::sessions::current(&restarted, &headers).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_user_of_the_database_logs_in_and_is_out_when_they_are_disabled() {
+    let bench = Bench::with(no_users).await;
+    register(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    assert!(page.body.contains("Nobody can sign in here yet"), "{}", page.body);
+    let user = crate::testing::user(&bench, EMAIL);
+    bench.app.store.add_user(&user).await.unwrap();
+    assert!(!login_page(&mut browser).await.body.contains("Nobody can sign in here yet"));
+    assert_eq!(browser.log_in(&page, PASSWORD).await.status, StatusCode::SEE_OTHER);
+    let headers = cookie(&browser);
+    assert!(crate::sessions::current(&bench.app, &headers).await.unwrap().is_some());
+
+    let disabled = bench.app.store.change_user(&user.id, Change::Disabled, EndedBy::Operator, 0);
+    disabled.await.unwrap();
+    assert!(crate::sessions::current(&bench.app, &headers).await.unwrap().is_none());
+    let page = login_page(&mut browser).await;
+    assert_eq!(browser.log_in(&page, PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+}
+
+fn no_users(config: &mut Config) {
+    let Authorization::Embedded(embedded) = &mut config.authorization;
+    embedded.users.clear();
 }
 
 fn cookie(browser: &Browser<'_>) -> axum::http::HeaderMap {

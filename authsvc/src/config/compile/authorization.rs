@@ -12,7 +12,7 @@ use super::{
     report::{Checked, Report},
     units,
 };
-use crate::users::email::Email;
+use crate::users::{self, email::Email};
 
 /// The one private-use redirect URI that is known to need an exception: Cursor registers no other.
 const CURSOR: &str = "cursor://anysphere.cursor-mcp/oauth/callback";
@@ -60,7 +60,7 @@ pub(super) fn authorization(
 }
 
 fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checked<Embedded> {
-    let users = users(file.users.as_deref(), &at.key("users"), report);
+    let users = users_of(file.users.as_deref(), &at.key("users"), report);
     let mut duration =
         |key: &str, text: &Option<String>, default, allowed: RangeInclusive<Duration>| {
             report.duration(&at.key(key), text.as_deref(), default, allowed)
@@ -138,7 +138,7 @@ fn signing(text: &str) -> Result<Signing, String> {
     Signing::parse(text).ok_or_else(|| format!("must be {}", known()))
 }
 
-fn users(
+fn users_of(
     files: Option<&[Option<file::User>]>,
     at: &Path,
     report: &mut Report<'_>,
@@ -167,20 +167,14 @@ fn user_of(file: &file::User, at: &Path, report: &mut Report<'_>) -> Checked<Use
         email,
     );
     let hash = password_hash(file.password_hash.as_ref(), &at.key("password_hash"), report);
-    let groups = report.list(&at.key("groups"), file.groups.as_deref().unwrap_or_default(), group);
+    let groups =
+        report.list(&at.key("groups"), file.groups.as_deref().unwrap_or_default(), users::group);
     Ok(User { email: email?, password_hash: hash?, groups: groups? })
 }
 
 /// Kept as it is written: it is what tokens say.
 fn email(text: &str) -> Result<String, String> {
     Email::parse(text).map(|_email| text.trim().to_owned()).map_err(|error| error.to_string())
-}
-
-pub(super) fn group(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > 128 || text.contains(char::is_control) {
-        return Err("a group has 1 to 128 characters".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 /// An Argon2id hash in PHC string format whose cost is neither forgotten nor ruinous.

@@ -6,9 +6,9 @@ use attache_protocol::{jwk::KeySet, plugin::Authentication, secret::Secret};
 
 use super::{
     super::{Authorization, MachineClient, Proof, Server, document::Path, file},
-    authorization::group,
     report::{Checked, Report},
 };
+use crate::users;
 
 /// Longest id, bytes: it is the subject of tokens and events.
 const MAX_ID: usize = 64;
@@ -50,7 +50,8 @@ fn client_of(
     });
     let scopes = file.scopes.as_deref().unwrap_or_default();
     let scopes = report.list(&at.key("scopes"), scopes, |scope| Ok::<_, String>(scope.to_owned()));
-    let groups = report.list(&at.key("groups"), file.groups.as_deref().unwrap_or_default(), group);
+    let groups =
+        report.list(&at.key("groups"), file.groups.as_deref().unwrap_or_default(), users::group);
     Ok(MachineClient {
         id: id?,
         proof: proof?,
