@@ -20,6 +20,10 @@ pub enum Form {
     Login,
     /// Allow or deny.
     Consent,
+    /// Any of the user's own page.
+    Account,
+    /// None: what was done with one is told on the page that follows, and on no other.
+    Done,
 }
 
 /// The token of a form: keyed by the secret in the cookie that the form depends on (the browser's before the
@@ -29,6 +33,8 @@ pub fn token(cookie: &str, form: Form, interaction: &str) -> String {
     let form = match form {
         Form::Login => "login",
         Form::Consent => "consent",
+        Form::Account => "account",
+        Form::Done => "done",
     };
     // HMAC takes keys of any length; without a key there would be an empty token, which never matches.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(cookie.as_bytes()) else {

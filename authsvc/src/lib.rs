@@ -1,5 +1,6 @@
 //! Attaché's companion service: authorization server, configuration renderer, event store.
 
+pub mod account;
 pub mod address;
 pub mod ask;
 pub mod authorization;

@@ -9,7 +9,7 @@ use crate::random::Random;
 /// Memory of a hash, KiB; passes; lanes. OWASP's first choice for Argon2id.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 /// Shortest password that is hashed, characters (NIST SP 800-63B section 3.1.1.2).
-const SHORTEST: usize = 8;
+pub const SHORTEST: usize = 8;
 /// Longest, bytes: as long as the login page takes.
 const LONGEST: usize = 1024;
 /// 32 letters and digits that nobody confuses: 5 bits each.
@@ -43,11 +43,11 @@ pub fn generate(random: &Random) -> Secret {
     Secret::new(password)
 }
 
-/// Argon2id, PHC string format.
+/// Whether a password may be hashed.
 ///
 /// # Errors
-/// When the password is too short or too long.
-pub fn hash(password: &Secret, random: &Random) -> Result<Secret, Error> {
+/// When it is too short or too long.
+pub fn fits(password: &Secret) -> Result<(), Error> {
     let text = password.reveal();
     let characters = text.chars().count();
     if characters < SHORTEST {
@@ -56,6 +56,16 @@ pub fn hash(password: &Secret, random: &Random) -> Result<Secret, Error> {
     if text.len() > LONGEST {
         return Err(Error::Long(text.len()));
     }
+    Ok(())
+}
+
+/// Argon2id, PHC string format.
+///
+/// # Errors
+/// When the password is too short or too long.
+pub fn hash(password: &Secret, random: &Random) -> Result<Secret, Error> {
+    fits(password)?;
+    let text = password.reveal();
     let (memory, passes, lanes) = COST;
     let parameters =
         Params::new(memory, passes, lanes, None).map_err(|error| Error::Hash(error.to_string()))?;

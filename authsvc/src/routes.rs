@@ -18,6 +18,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{
+    account,
     authorization::{authorize, consent, login},
     body::{self, Allowed},
     correlation::{self, Entrance},
@@ -70,6 +71,7 @@ pub fn public(app: App) -> Router {
         .route("/oauth/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth/login", get(login::get).post(login::post))
         .route("/oauth/consent", get(consent::get).post(consent::post))
+        .route("/account", get(account::get).post(account::post))
         .route("/oauth/token", post(token::token))
         .route("/oauth/revoke", post(token::revoke::revoke));
     finish(bounded(table.fallback(not_found), PUBLIC.body), PUBLIC, app)

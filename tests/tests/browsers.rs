@@ -77,7 +77,7 @@ async fn a_web_client_can_read_the_challenge_of_a_refusal() -> Result<()> {
 #[tokio::test]
 async fn pages_where_people_decide_are_closed_to_scripts_of_other_origins() -> Result<()> {
     let (_server, stack) = gateway().await?;
-    for path in ["/oauth/authorize", "/oauth/login", "/oauth/consent"] {
+    for path in ["/oauth/authorize", "/oauth/login", "/oauth/consent", "/account"] {
         let url = format!("{}{path}", stack.public_url());
         let preflight = preflight(url.clone(), "POST").await?;
         let get = http::client().get(&url).header("origin", ORIGIN).send().await?;

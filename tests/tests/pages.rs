@@ -1,13 +1,13 @@
-//! The login and consent pages work in a real browser, all the way back to the client.
+//! The login and consent pages, and a person's own, work in a real browser, all the way back to the client.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
-    oauth::OAuth,
+    oauth::{OAuth, VERIFIER},
     person::Person,
     script::Script,
-    stack::{EMAIL, PASSWORD, Setup, parts},
+    stack::{EMAIL, PASSWORD, Setup, Stack, parts},
     upstream::{Answer, Upstream},
 };
 use serde_json::{Value, json};
@@ -96,5 +96,87 @@ async fn nothing_keeps_people_from_reading_a_page() -> Result<()> {
     for (page, violations) in pages {
         ensure!(*violations == json!([]), "{page}: {violations:#}");
     }
+    stack.stop().await
+}
+
+const SECOND: &str = "second@example.com";
+const NEW_PASSWORD: &str = "another horse battery staple";
+const CLAUDE: &str = "https://claude.ai/api/mcp/auth_callback";
+
+/// Lets in another client of theirs, on a web site.
+async fn let_in(stack: &Stack, client: &OAuth, person: &mut Person) -> Result<()> {
+    let registration = json!({
+        "client_name": "Claude",
+        "redirect_uris": [CLAUDE],
+        "token_endpoint_auth_method": "none",
+    });
+    let endpoint = format!("{}/oauth/register", stack.public_url());
+    let answer = attache_tests::http::client().post(endpoint).json(&registration).send().await?;
+    let registered: Value = answer.json().await?;
+    let id = registered["client_id"].as_str().context("a client id")?;
+    let url = client.authorization_url("mcp offline_access", "s")?.to_string();
+    let url = url.replace(&client.client_id, id).replace(
+        "http%3A%2F%2F127.0.0.1%3A33418%2Fcallback",
+        "https%3A%2F%2Fclaude.ai%2Fapi%2Fmcp%2Fauth_callback",
+    );
+    let back = person.authorize(&Url::parse(&url)?).await?;
+    let code = parameter(back.as_str(), "code")?.context("a code")?;
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", CLAUDE),
+        ("client_id", id),
+        ("code_verifier", VERIFIER),
+    ];
+    let answer = client.ask(&form).await?;
+    ensure!(answer.status() == 200, "{}", answer.text().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_person_ends_access_and_changes_their_password_in_a_browser() -> Result<()> {
+    parts::chromium()?;
+    let upstream = Upstream::start(|_| Answer::json("{}")).await?;
+    let stack = Setup::new().server("everything", &upstream.url("/mcp")).start().await?;
+    stack.operate(&["user", "add", SECOND, "--group", "guests"], PASSWORD)?;
+    let client = OAuth::register(&stack.url("everything")).await?;
+    let mut person = Person::new(SECOND, PASSWORD);
+    let_in(&stack, &client, &mut person).await?;
+
+    let url = client.authorization_url("mcp offline_access", "s")?;
+    let script = parts::root().join("tests/clients/account.mjs");
+    let folder = artefacts("account");
+    let folder = folder.to_str().context("a path in UTF-8")?;
+    let arguments = [url.as_str(), SECOND, PASSWORD, NEW_PASSWORD, folder];
+    let mut browser = Script::start(Path::new("node"), &script, &arguments)?;
+    let redirect = browser.said("redirect", &mut person).await?;
+    let code = parameter(redirect.as_str().context("a redirect")?, "code")?.context("a code")?;
+    let tokens = client.exchange(&code).await?;
+    let refresh = tokens.refresh.context("a refresh token")?;
+    let refresh = client.refresh(&refresh).await?.refresh.context("a refresh token")?;
+
+    browser.say("go on").await?;
+    let ended = browser.said("ended", &mut person).await?;
+    let listed = ended["listed"].as_str().context("the page")?;
+    for named in [SECOND, "Plain HTTP", "Claude", "claude.ai", "127.0.0.1", "/everything/mcp"] {
+        ensure!(listed.contains(named), "the page does not name {named}: {listed}");
+    }
+    let told = ended["told"].as_str().context("the page after that")?;
+    ensure!(told.contains("Its access has ended.") && !told.contains("Plain HTTP"), "{told}");
+    let refused = client.refresh(&refresh).await.err().context("a refresh token that lives on")?;
+    ensure!(refused.to_string().contains("invalid_grant"), "{refused}");
+
+    let seen = browser.said("seen", &mut person).await?;
+    for (page, text) in [
+        ("refused", "The current password is wrong"),
+        ("changed", "Your password is changed."),
+        ("changed", "No application can act for you"),
+        ("out", "You are signed out"),
+        ("again", SECOND),
+    ] {
+        let shown = seen[page].as_str().context("a page")?;
+        ensure!(shown.contains(text), "{page} does not say {text}: {shown}");
+    }
+    ensure!(seen["violations"] == json!([]), "the policy of a page was violated: {seen}");
     stack.stop().await
 }

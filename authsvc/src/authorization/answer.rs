@@ -132,7 +132,8 @@ pub fn encode(bytes: &[u8]) -> String {
     percent_encode(bytes, VALUE).to_string()
 }
 
-fn receiver(uri: &str) -> Receiver {
+/// Who receives what is sent to this redirect URI.
+pub(crate) fn receiver(uri: &str) -> Receiver {
     let Ok(url) = Url::parse(uri) else { return Receiver::PrivateUse { target: uri.to_owned() } };
     let host = url.host_str().unwrap_or_default();
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));

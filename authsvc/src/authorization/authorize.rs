@@ -15,7 +15,7 @@ use super::{
     answer::{Destination, RedirectUriOrigin, encode},
     decide, finish,
     grant::{Freshness, Grant},
-    interaction,
+    interaction::{self, Wanted},
     parameters::{MAX_LENGTH, Parameters},
     read_form, refuse_unasked,
     request::{self, MAX_STATE},
@@ -90,11 +90,13 @@ async fn authorize(
     match decide(app, asked, login).await? {
         Grant::Asked(asked) => {
             admit()?;
-            interaction::begin(app, headers, asked, "/oauth/login").await
+            let wanted = Wanted::Authorization(asked);
+            interaction::begin(app, headers, wanted, "/oauth/login").await
         }
         Grant::LoggedIn(waiting) => {
             admit()?;
-            interaction::begin(app, headers, waiting.asked().clone(), "/oauth/consent").await
+            let wanted = Wanted::Authorization(waiting.asked().clone());
+            interaction::begin(app, headers, wanted, "/oauth/consent").await
         }
         Grant::Consented(consented) => finish(app, &consented).await,
         Grant::Refused(refused) => refuse(refused.fault).await,

@@ -60,9 +60,10 @@ async fn show(
     parameters: &Parameters,
 ) -> Result<Response, Trouble> {
     let open = interaction::find(app, headers, parameters).await?;
+    let asked = open.asked()?.clone();
     let Some(session) = sessions::current(app, headers).await? else { return Ok(to_login(&open)) };
     let login = open.login(&session);
-    match decide(app, open.kept.asked.clone(), Some(login)).await? {
+    match decide(app, asked, Some(login)).await? {
         Grant::Asked(_) => Ok(to_login(&open)),
         Grant::LoggedIn(waiting) => page(app, &open, &session, &waiting).await,
         Grant::Consented(consented) => {
@@ -78,6 +79,7 @@ async fn show(
 
 async fn answer(app: &App, request: Request) -> Result<Response, Trouble> {
     let submitted = Submitted::read(app, request).await?;
+    let asked = submitted.open.asked()?.clone();
     let Some(session) = sessions::current(app, &submitted.headers).await? else {
         return Ok(to_login(&submitted.open));
     };
@@ -88,7 +90,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Trouble> {
         return switch(app, &headers, &open).await;
     }
     let login = open.login(&session);
-    let Grant::LoggedIn(waiting) = open.kept.asked.clone().logged_in(Some(login)) else {
+    let Grant::LoggedIn(waiting) = asked.logged_in(Some(login)) else {
         return Ok(to_login(&open));
     };
     open.close(app).await?;
@@ -124,10 +126,11 @@ async fn page(
     let asked = waiting.asked();
     let receiver = asked.destination.receiver();
     let (shown, receiver_note) = words::receiver(&receiver);
+    let client = client_name(app, &asked.client_id).await?;
     let page = pages::Consent {
         style: STYLE,
         gateway: gateway(&app.config),
-        client: client_name(app, &asked.client_id).await?,
+        client,
         described_by: host_of(&asked.client_id),
         interaction: open.name.clone(),
         csrf: csrf::token(&session.cookie, Form::Consent, &open.name),

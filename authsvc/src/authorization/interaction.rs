@@ -1,10 +1,11 @@
-//! A request on its way through login and consent: kept here, and bound to the browser that made it, so that a
+//! What somebody came for, on its way through login and consent: kept here, and bound to the browser that made it, so that a
 //! link to it is worth nothing in another one.
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     grant::{Freshness, Login},
@@ -21,6 +22,16 @@ use crate::{
 /// Longest id that is looked up, bytes.
 const MAX_ID: usize = 64;
 
+/// What somebody came for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Wanted {
+    /// A client sent them, with this request.
+    Authorization(Asked),
+    /// Their own page.
+    Account,
+}
+
 /// What the database knows of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interaction {
@@ -28,8 +39,8 @@ pub struct Interaction {
     pub id: Vec<u8>,
     /// SHA-256 of the cookie of the browser.
     pub browser: Vec<u8>,
-    /// The request.
-    pub asked: Asked,
+    /// What they came for.
+    pub wanted: Wanted,
     /// Session whose login was made for this request.
     pub session: Option<Vec<u8>>,
     /// Unix seconds.
@@ -79,27 +90,38 @@ impl Open {
         (session.login.clone(), freshness)
     }
 
+    /// The request of a client.
+    ///
+    /// # Errors
+    /// [`Trouble::NotYours`] when no client sent them.
+    pub fn asked(&self) -> Result<&Asked, Trouble> {
+        match &self.kept.wanted {
+            Wanted::Authorization(asked) => Ok(asked),
+            Wanted::Account => Err(Trouble::NotYours),
+        }
+    }
+
     /// Closes it: from here on there is exactly one answer.
     ///
     /// # Errors
     /// [`Trouble::Answered`] when somebody else was faster.
-    pub async fn close(self, app: &App) -> Result<Asked, Trouble> {
+    pub async fn close(self, app: &App) -> Result<(), Trouble> {
         if app.store.answer_interaction(&self.kept.id, app.clock.now_unix()).await? {
-            Ok(self.kept.asked)
+            Ok(())
         } else {
             Err(Trouble::Answered)
         }
     }
 }
 
-/// Keeps a request and sends the browser to `page` with it.
+/// Keeps what somebody came for and sends the browser to `page` with it.
 ///
 /// # Errors
 /// [`Trouble::Broken`] when the database does not answer.
 pub async fn begin(
     app: &App,
     headers: &HeaderMap,
-    asked: Asked,
+    wanted: Wanted,
     page: &str,
 ) -> Result<Response, Trouble> {
     let origin = &app.config.public_url;
@@ -110,7 +132,7 @@ pub async fn begin(
     let interaction = Interaction {
         id: digest(&name),
         browser: digest(&browser),
-        asked,
+        wanted,
         session: None,
         expires_at: now.saturating_add(Interaction::LIFE),
         answered_at: None,

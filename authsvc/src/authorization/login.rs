@@ -10,11 +10,12 @@ use super::{
     attempt::{Attempt, attempt, begin, password},
     client_name, decide,
     grant::Grant,
-    interaction::{self, Open, with_cookie},
+    interaction::{self, Open, Wanted, with_cookie},
     parameters::Parameters,
     submitted::Submitted,
 };
 use crate::{
+    account,
     address::ClientAddress,
     config::User,
     cookies::Cookie,
@@ -53,8 +54,14 @@ async fn show(
 ) -> Result<Response, Trouble> {
     let open = interaction::find(app, headers, parameters).await?;
     let session = sessions::current(app, headers).await?;
+    let Wanted::Authorization(asked) = &open.kept.wanted else {
+        return match session {
+            Some(_) => Ok(account::redirect()),
+            None => page(app, &open, "", None).await,
+        };
+    };
     let login = session.map(|session| open.login(&session));
-    match decide(app, open.kept.asked.clone(), login).await? {
+    match decide(app, asked.clone(), login).await? {
         Grant::Asked(_) => page(app, &open, "", None).await,
         Grant::LoggedIn(_) | Grant::Consented(_) | Grant::Refused(_) => Ok(to_consent(&open)),
     }
@@ -72,7 +79,7 @@ async fn log_in(
     let email = email.unwrap_or_default();
     let typed = (email, &password(&parameters, "password")?);
     match attempt(app, &begin(app)?, typed, address).await? {
-        Attempt::Member(member) => welcome(app, &headers, &open, &member).await,
+        Attempt::Member(member) => welcome(app, &headers, open, &member).await,
         Attempt::Wrong => {
             page(app, &open, email, Some((StatusCode::UNAUTHORIZED, WRONG.to_owned()))).await
         }
@@ -83,17 +90,27 @@ async fn log_in(
     }
 }
 
-/// A new session, whatever the browser had; then on to consent, which knows whether to ask.
+/// A new session, whatever the browser had; then on to what they came for: to consent, which knows whether to ask,
+/// or to their own page.
 async fn welcome(
     app: &App,
     headers: &HeaderMap,
-    open: &Open,
+    open: Open,
     member: &Member,
 ) -> Result<Response, Trouble> {
     let session = sessions::begin(app, headers, member).await?;
-    app.store.log_into_interaction(&open.kept.id, &session.id).await?;
     tracing::info!(sub = session.login.sub, "a user logged in");
-    Ok(with_cookie(to_consent(open), Cookie::Session.set(&app.config.public_url, &session.cookie)))
+    let next = match open.kept.wanted {
+        Wanted::Authorization(_) => {
+            app.store.log_into_interaction(&open.kept.id, &session.id).await?;
+            to_consent(&open)
+        }
+        Wanted::Account => {
+            open.close(app).await?;
+            account::redirect()
+        }
+    };
+    Ok(with_cookie(next, Cookie::Session.set(&app.config.public_url, &session.cookie)))
 }
 
 async fn page(
@@ -104,10 +121,14 @@ async fn page(
 ) -> Result<Response, Trouble> {
     let (status, notice) =
         notice.map_or((StatusCode::OK, None), |(status, text)| (status, Some(text)));
+    let client = match &open.kept.wanted {
+        Wanted::Authorization(asked) => Some(client_name(app, &asked.client_id).await?),
+        Wanted::Account => None,
+    };
     let page = pages::Login {
         style: STYLE,
         gateway: gateway(&app.config),
-        client: client_name(app, &open.kept.asked.client_id).await?,
+        client,
         interaction: open.name.clone(),
         csrf: csrf::token(&open.browser, Form::Login, &open.name),
         email: email.to_owned(),

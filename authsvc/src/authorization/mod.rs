@@ -162,7 +162,11 @@ async fn finish(app: &App, consented: &Consented) -> Result<Response, Trouble> {
     Ok(pages::redirect(&asked.destination.success(app.config.public_url.as_str(), &code)))
 }
 
-async fn read_form(request: Request) -> Result<Parameters, Trouble> {
+/// A form of at most [`MAX_LENGTH`] bytes.
+///
+/// # Errors
+/// [`Trouble::Unreadable`] when it is larger, or none.
+pub(crate) async fn read_form(request: Request) -> Result<Parameters, Trouble> {
     let content_type =
         request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
@@ -176,4 +180,4 @@ async fn read_form(request: Request) -> Result<Parameters, Trouble> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -44,7 +44,7 @@ struct Page {
     remedy: &'static str,
 }
 
-const AGAIN: &str = "Go back to the application and connect again.";
+const AGAIN: &str = "Go back to where you came from, and begin again.";
 
 impl Trouble {
     /// The page.

@@ -1,4 +1,4 @@
-//! The pages that a user sees: login, consent, the way back, and what went wrong. HTML without script, one inline style whose
+//! The pages that a user sees: login, consent, the way back, their own, and what went wrong. HTML without script, one inline style whose
 //! digest is in the policy, everything that others wrote escaped by the templates.
 
 pub mod error;
@@ -13,6 +13,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 use words::Scope;
 
@@ -62,8 +63,8 @@ pub struct Login {
     pub style: &'static str,
     /// Host of the public URL.
     pub gateway: String,
-    /// Name of the application, as it claims.
-    pub client: String,
+    /// Name of the application that sent them, as it claims; nothing where they want their own page.
+    pub client: Option<String>,
     /// Which interaction.
     pub interaction: String,
     /// Token of the form.
@@ -122,6 +123,91 @@ pub struct Return {
     pub receiver: String,
     /// The URL that tells them, http or https.
     pub back: String,
+}
+
+/// Where a user sees what they have let in, and ends it.
+#[derive(Debug, Template)]
+#[template(path = "account.html")]
+pub struct Account {
+    /// See [`STYLE`].
+    pub style: &'static str,
+    /// Host of the public URL.
+    pub gateway: String,
+    /// Who they are.
+    pub email: String,
+    /// Token of the forms.
+    pub csrf: String,
+    /// What was done just now.
+    pub done: Option<&'static str>,
+    /// Why the password was not changed.
+    pub problem: Option<String>,
+    /// What has access, or had the user's agreement.
+    pub applications: Vec<Application>,
+    /// How long an access token lives on.
+    pub lingers: String,
+    /// Whether they can change their password here.
+    pub has_password: bool,
+    /// Characters of the shortest password.
+    pub shortest: usize,
+}
+
+/// An application on the page of a user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Application {
+    /// `client_id`.
+    pub client: String,
+    /// Name, as it claims.
+    pub name: String,
+    /// Host of the document that says so, if there is one.
+    pub described_by: Option<String>,
+    /// Who got the codes, and what that means where the name alone does not say it.
+    pub receivers: Vec<(String, Option<&'static str>)>,
+    /// Where it may act.
+    pub resources: Vec<String>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// How many times it has access.
+    pub connections: usize,
+    /// Whether it gets access again without a question.
+    pub is_remembered: bool,
+    /// The first access that lives, or the first agreement.
+    pub since: Option<Moment>,
+    /// When it last got tokens.
+    pub last_at: Option<Moment>,
+}
+
+/// A time, for people and for programs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Moment {
+    /// RFC 3339.
+    pub exact: String,
+    /// As people write it.
+    pub words: String,
+}
+
+/// What a user sees after they have signed out.
+#[derive(Debug, Template)]
+#[template(path = "signed_out.html")]
+pub struct SignedOut {
+    /// See [`STYLE`].
+    pub style: &'static str,
+    /// Host of the public URL.
+    pub gateway: String,
+}
+
+impl Moment {
+    /// Of Unix seconds.
+    #[must_use]
+    pub fn at(seconds: i64) -> Self {
+        let time =
+            OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let words =
+            format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+        Self {
+            exact: time.format(&Rfc3339).unwrap_or_default(),
+            words: time.format(words).unwrap_or_default(),
+        }
+    }
 }
 
 /// The page as a response, with the headers of every page.

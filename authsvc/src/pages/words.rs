@@ -1,5 +1,7 @@
 //! Protocol values in words for people.
 
+use std::time::Duration;
+
 use crate::authorization::answer::Receiver;
 
 /// Longest name that is shown, characters.
@@ -68,6 +70,18 @@ pub const fn warning(receiver: &Receiver) -> Option<&'static str> {
     }
 }
 
+/// How long something takes, in the largest unit that fits.
+#[must_use]
+pub fn duration(of: Duration) -> String {
+    let seconds = of.as_secs();
+    let (count, unit) = match seconds {
+        _ if seconds.is_multiple_of(3600) => (seconds / 3600, "hour"),
+        _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
+        _ => (seconds, "second"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Control, format and direction characters, and the fillers that look like nothing.
 fn is_deceptive(one: char) -> bool {
     one.is_control()
@@ -80,7 +94,16 @@ fn is_deceptive(one: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::claimed_name;
+    use std::time::Duration;
+
+    use super::{claimed_name, duration};
+
+    #[test]
+    fn a_duration_is_said_in_its_largest_unit() {
+        for (seconds, said) in [(3600, "1 hour"), (5400, "90 minutes"), (61, "61 seconds")] {
+            assert_eq!(duration(Duration::from_secs(seconds)), said);
+        }
+    }
 
     #[test]
     fn a_name_cannot_hide_or_turn_text() {

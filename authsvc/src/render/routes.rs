@@ -30,7 +30,7 @@ const OPEN: [&str; 7] = [
 /// Where a client manages its registration: one path for each.
 const MANAGEMENT: &str = "/oauth/register/[A-Za-z0-9_-]+";
 /// Pages that people use; no script of another origin may read them.
-const PAGES: [&str; 3] = ["/oauth/authorize", "/oauth/login", "/oauth/consent"];
+const PAGES: [&str; 4] = ["/oauth/authorize", "/oauth/login", "/oauth/consent", "/account"];
 const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
 /// `*` covers `Mcp-Param-*` and what comes; it never covers `Authorization`.
 const HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, *";

@@ -1,7 +1,7 @@
 //! Authorization requests that wait for a login or an answer.
 
 use super::{Error, Store, unreadable};
-use crate::authorization::interaction::Interaction;
+use crate::authorization::interaction::{Interaction, Wanted};
 
 /// Requests that may wait at the same time: anyone can begin one.
 const MAX_OPEN: i64 = if cfg!(test) { 50 } else { 50_000 };
@@ -16,7 +16,11 @@ impl Store {
     /// When the database does not answer.
     pub async fn begin_interaction(&self, new: &Interaction, now: i64) -> Result<(), Error> {
         let asked =
-            serde_json::to_string(&new.asked).map_err(|_error| unreadable("asked", "JSON"))?;
+            serde_json::to_string(&new.wanted).map_err(|_error| unreadable("asked", "JSON"))?;
+        let client_id = match &new.wanted {
+            Wanted::Authorization(asked) => asked.client_id.as_str(),
+            Wanted::Account => "",
+        };
         let mut transaction = self.write().await?;
         // Kept for as long again as they were open, so that a late answer is told what happened.
         sqlx::query(self.statement(
@@ -43,7 +47,7 @@ impl Store {
         .bind(&new.id)
         .bind(&new.browser)
         .bind(asked)
-        .bind(&new.asked.client_id)
+        .bind(client_id)
         .bind(new.expires_at)
         .execute(&mut *transaction)
         .await?;
@@ -64,9 +68,9 @@ impl Store {
         let Some((id, browser, asked, session, expires_at, answered_at)) = row else {
             return Ok(None);
         };
-        let asked =
+        let wanted =
             serde_json::from_str(&asked).map_err(|_error| unreadable("asked", "a request"))?;
-        Ok(Some(Interaction { id, browser, asked, session, expires_at, answered_at }))
+        Ok(Some(Interaction { id, browser, wanted, session, expires_at, answered_at }))
     }
 
     /// Notes that the login of `session` was made for this request.

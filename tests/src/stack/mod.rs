@@ -4,6 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -210,6 +211,20 @@ impl Stack {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Runs another `authsvc` beside the service, on its configuration; what it said.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn operate(&self, arguments: &[&str], typed: &str) -> Result<String> {
+        let input = self.folder.join("typed");
+        fs::write(&input, typed)?;
+        let mut command = Command::new(parts::authsvc()?);
+        command.args(arguments).arg("-c").arg(self.folder.join("attache.yaml"));
+        command.stdin(fs::File::open(&input)?);
+        fs::remove_file(&input)?;
+        launch::run(&format!("authsvc {}", arguments.join(" ")), command)
     }
 
     /// Starts authsvc again, from the same files, after a test has stopped it.

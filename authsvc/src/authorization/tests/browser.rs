@@ -20,30 +20,30 @@ use crate::{
 };
 
 /// A client with a web site.
-pub(super) const WEB: &str = "web-client";
+pub(crate) const WEB: &str = "web-client";
 /// Its redirect URI.
-pub(super) const WEB_REDIRECT: &str = "https://client.example/callback";
+pub(crate) const WEB_REDIRECT: &str = "https://client.example/callback";
 /// A client on the user's machine.
-pub(super) const LOOPBACK: &str = "loopback-client";
+pub(crate) const LOOPBACK: &str = "loopback-client";
 /// Where it listens this time; its registration names no port.
-pub(super) const LOOPBACK_REDIRECT: &str = "http://localhost:53412/callback";
+pub(crate) const LOOPBACK_REDIRECT: &str = "http://localhost:53412/callback";
 /// A client with a scheme of its own.
-pub(super) const PRIVATE: &str = "private-client";
+pub(crate) const PRIVATE: &str = "private-client";
 /// Its redirect URI.
-pub(super) const PRIVATE_REDIRECT: &str = "cursor://anysphere.cursor-mcp/oauth/callback";
+pub(crate) const PRIVATE_REDIRECT: &str = "cursor://anysphere.cursor-mcp/oauth/callback";
 /// The example of RFC 7636 appendix B.
-pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Keeps cookies; says of its forms what a browser says.
-pub(super) struct Browser<'a> {
-    pub(super) bench: &'a Bench,
-    pub(super) cookies: BTreeMap<String, String>,
-    pub(super) fetch_site: Option<&'static str>,
-    pub(super) origin: Option<&'static str>,
+pub(crate) struct Browser<'a> {
+    pub(crate) bench: &'a Bench,
+    pub(crate) cookies: BTreeMap<String, String>,
+    pub(crate) fetch_site: Option<&'static str>,
+    pub(crate) origin: Option<&'static str>,
 }
 
 impl<'a> Browser<'a> {
-    pub(super) fn new(bench: &'a Bench) -> Self {
+    pub(crate) fn new(bench: &'a Bench) -> Self {
         // What Chromium sends with a form of a page that has `Referrer-Policy: no-referrer`.
         Self {
             bench,
@@ -53,11 +53,11 @@ impl<'a> Browser<'a> {
         }
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(get(path)).await
     }
 
-    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut request = form(path, fields);
         let headers = request.headers_mut();
         if let Some(site) = self.fetch_site {
@@ -70,7 +70,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends a form with what the page has hidden in it.
-    pub(super) async fn submit(
+    pub(crate) async fn submit(
         &mut self,
         page: &Answer,
         path: &str,
@@ -81,16 +81,16 @@ impl<'a> Browser<'a> {
         self.post(path, &[&own, fields].concat()).await
     }
 
-    pub(super) async fn log_in(&mut self, page: &Answer, password: &str) -> Answer {
+    pub(crate) async fn log_in(&mut self, page: &Answer, password: &str) -> Answer {
         self.submit(page, "/oauth/login", &[("email", EMAIL), ("password", password)]).await
     }
 
-    pub(super) async fn decide(&mut self, page: &Answer, decision: &str) -> Answer {
+    pub(crate) async fn decide(&mut self, page: &Answer, decision: &str) -> Answer {
         self.submit(page, "/oauth/consent", &[("decision", decision)]).await
     }
 
     /// Follows redirects on our own origin; the page or the redirect elsewhere.
-    pub(super) async fn follow(&mut self, mut answer: Answer) -> Answer {
+    pub(crate) async fn follow(&mut self, mut answer: Answer) -> Answer {
         for _ in 0..5 {
             if !answer.header("location").starts_with('/') {
                 return answer;
@@ -103,7 +103,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Opens an authorization request and logs in where asked: the consent page, or the redirect to the client.
-    pub(super) async fn arrive(&mut self, request: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn arrive(&mut self, request: &[(&str, &str)]) -> Answer {
         let answer = self.get(&url(request)).await;
         let answer = self.follow(answer).await;
         if answer.body.contains("id=\"password\"") {
@@ -134,14 +134,14 @@ impl<'a> Browser<'a> {
 }
 
 /// Three clients, as registration would have kept them.
-pub(super) async fn register(bench: &Bench) {
+pub(crate) async fn register(bench: &Bench) {
     client(bench, WEB, Some("Web Client"), &[WEB_REDIRECT]).await;
     client(bench, LOOPBACK, Some("Claude Code"), &["http://localhost/callback"]).await;
     client(bench, PRIVATE, Some("Cursor"), &[PRIVATE_REDIRECT]).await;
 }
 
 /// The clients, and [`EMAIL`] has agreed to something at the web site: errors go there without a page.
-pub(super) async fn register_known(bench: &Bench) {
+pub(crate) async fn register_known(bench: &Bench) {
     register(bench).await;
     let sub = users::sub(&bench.app.config, EMAIL);
     let parties = Parties { sub: &sub, client_id: WEB, redirect_host: "client.example" };
@@ -149,7 +149,7 @@ pub(super) async fn register_known(bench: &Bench) {
     bench.app.store.remember_consent(parties, &resources, &scopes, 0).await.unwrap();
 }
 
-pub(super) async fn client(bench: &Bench, id: &str, name: Option<&str>, redirect_uris: &[&str]) {
+pub(crate) async fn client(bench: &Bench, id: &str, name: Option<&str>, redirect_uris: &[&str]) {
     let client = Client {
         id: id.to_owned(),
         name: name.map(str::to_owned),
@@ -163,7 +163,7 @@ pub(super) async fn client(bench: &Bench, id: &str, name: Option<&str>, redirect
 }
 
 /// A good request of the client, each of `changes` replaced, or left out where its value is empty.
-pub(super) fn asking<'a>(
+pub(crate) fn asking<'a>(
     client_id: &'a str,
     redirect_uri: &'a str,
     changes: &[(&'a str, &'a str)],
@@ -185,17 +185,17 @@ pub(super) fn asking<'a>(
 }
 
 /// A good request of the client with a web site, changed.
-pub(super) fn web<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+pub(crate) fn web<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     asking(WEB, WEB_REDIRECT, changes)
 }
 
-pub(super) fn url(request: &[(&str, &str)]) -> String {
+pub(crate) fn url(request: &[(&str, &str)]) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(request).finish();
     format!("/oauth/authorize?{query}")
 }
 
 /// The parameters of a redirect to the client, which must be a 303 with our `iss`.
-pub(super) fn answered(answer: &Answer, redirect_uri: &str) -> BTreeMap<String, String> {
+pub(crate) fn answered(answer: &Answer, redirect_uri: &str) -> BTreeMap<String, String> {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     let location = answer.header("location");
     assert!(location.starts_with(&format!("{redirect_uri}?")), "{location}");
@@ -210,14 +210,14 @@ pub(super) fn answered(answer: &Answer, redirect_uri: &str) -> BTreeMap<String, 
 }
 
 /// `error` of a redirect to the client with the web site.
-pub(super) fn error(answer: &Answer) -> String {
+pub(crate) fn error(answer: &Answer) -> String {
     let parameters = answered(answer, WEB_REDIRECT);
     assert!(!parameters.contains_key("code") && parameters.contains_key("error_description"));
     parameters["error"].clone()
 }
 
 /// What the code of a redirect stands for.
-pub(super) async fn redeem(bench: &Bench, answer: &Answer, redirect_uri: &str) -> Code {
+pub(crate) async fn redeem(bench: &Bench, answer: &Answer, redirect_uri: &str) -> Code {
     let digest = digest(&answered(answer, redirect_uri)["code"]);
     let mut found = None;
     let now = bench.app.clock.now_unix();
@@ -230,7 +230,7 @@ pub(super) async fn redeem(bench: &Bench, answer: &Answer, redirect_uri: &str) -
 }
 
 /// A hidden field of a form.
-pub(super) fn hidden(page: &Answer, name: &str) -> String {
+pub(crate) fn hidden(page: &Answer, name: &str) -> String {
     let open = format!("name=\"{name}\" value=\"");
     let (_, rest) = page.body.split_once(&open).unwrap_or_else(|| panic!("no {name}: {page:?}"));
     rest.split_once('"').unwrap().0.to_owned()

@@ -58,7 +58,7 @@ fn s44_the_digest_in_the_policy_is_that_of_the_style_in_the_page() {
     let page = crate::pages::Login {
         style: crate::pages::STYLE,
         gateway: String::new(),
-        client: String::new(),
+        client: None,
         interaction: String::new(),
         csrf: String::new(),
         email: String::new(),

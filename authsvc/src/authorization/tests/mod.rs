@@ -1,7 +1,7 @@
 //! The endpoints as a browser meets them.
 
 mod authorize;
-mod browser;
+pub(crate) mod browser;
 mod consent;
 mod cookies;
 mod login;

@@ -195,7 +195,7 @@ fn path(text: &str) -> Result<String, String> {
     }
     let first = text.split('/').nth(1).unwrap_or_default();
     if matches!(first, ".well-known" | "oauth" | "connect")
-        || matches!(text, "/live" | "/ready" | "/health" | "/status" | "/analytics")
+        || matches!(text, "/live" | "/ready" | "/account" | "/health" | "/status" | "/analytics")
     {
         return Err(format!("{text} is ours: choose another path"));
     }

@@ -6,7 +6,7 @@ use super::{NOW, Place, at_once, on_both};
 use crate::{
     authorization::{
         answer::{Destination, RedirectUriOrigin},
-        interaction::Interaction,
+        interaction::{Interaction, Wanted},
         request::Asked,
     },
     store::{
@@ -97,7 +97,14 @@ fn interaction() -> Interaction {
         prompt: Vec::new(),
     };
     let (id, browser) = (vec![1; 32], vec![2; 32]);
-    Interaction { id, browser, asked, session: None, expires_at: NOW + 600, answered_at: None }
+    Interaction {
+        id,
+        browser,
+        wanted: Wanted::Authorization(asked),
+        session: None,
+        expires_at: NOW + 600,
+        answered_at: None,
+    }
 }
 
 /// A grant whose first refresh token is [`FIRST`].

@@ -1,0 +1,76 @@
+//! Another password, for whoever knows the old one.
+
+use std::net::IpAddr;
+
+use axum::{
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+
+use super::{Done, page, redirect, told};
+use crate::{
+    authorization::{
+        attempt::{Attempt, attempt, password},
+        interaction::with_cookie,
+        parameters::Parameters,
+    },
+    cookies::Cookie,
+    pages::error::Trouble,
+    password::fits,
+    sessions::{self, Session},
+    state::App,
+    store::{endings::EndedBy, users::Change},
+    users::Source,
+};
+
+/// Changes it; everything that was granted with the old one ends, and so does every session but this, which goes on
+/// under a new id.
+pub(super) async fn change(
+    app: &App,
+    headers: &HeaderMap,
+    session: &Session,
+    form: &Parameters,
+    address: IpAddr,
+) -> Result<Response, Trouble> {
+    let refuse =
+        async |status, problem: String| page(app, session, status, None, Some(problem)).await;
+    let [current, new, again] =
+        [password(form, "current")?, password(form, "new")?, password(form, "again")?];
+    if new != again {
+        let problem = "The two new passwords differ. Nothing was changed.";
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, problem.to_owned()).await;
+    }
+    if let Err(error) = fits(&new) {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, format!("Nothing was changed: {error}."))
+            .await;
+    }
+    let place = app.passwords.begin()?;
+    let member = match attempt(app, &place, (&session.login.email, &current), address).await? {
+        Attempt::Member(member) => member,
+        Attempt::Wrong => {
+            let problem = "The current password is wrong. Nothing was changed.";
+            return refuse(StatusCode::UNAUTHORIZED, problem.to_owned()).await;
+        }
+        Attempt::TooMany(many) => {
+            let told = refuse(StatusCode::TOO_MANY_REQUESTS, many.notice()).await?;
+            return Ok(many.delay(told));
+        }
+    };
+    if member.source == Source::Configuration {
+        return Err(Trouble::Unreadable);
+    }
+    let to = app.passwords.hash(&place, new, app.random.clone()).await?.map_err(|error| {
+        tracing::error!(%error, "a password was not hashed");
+        Trouble::Broken
+    })?;
+    let change = Change::Password { from: &member.password_hash, to: &to };
+    let now = app.clock.now_unix();
+    let changed = app.store.change_user(&member.sub, change, EndedBy::User, now).await?;
+    let member = app.users().by_sub(&member.sub).await?;
+    // Somebody else was faster, or ended the user: this session is over as well.
+    let (Some(grants), Some(member)) = (changed, member) else { return Ok(redirect()) };
+    tracing::info!(sub = member.sub, grants, "a user changed their password");
+    let session = sessions::begin(app, headers, &member).await?;
+    let cookie = Cookie::Session.set(&app.config.public_url, &session.cookie);
+    Ok(with_cookie(told(&session, Done::Password), cookie))
+}

@@ -1,0 +1,102 @@
+// A person in headless Chromium, without JavaScript: lets a client in, then looks after their account.
+//
+// usage: node account.mjs AUTHORIZE_URL EMAIL PASSWORD NEW_PASSWORD SCREENSHOT_FOLDER
+// Writes JSON lines: {"redirect": URL} when the client is let in; waits for a line; then {"listed": TEXT, "ended": TEXT}
+// when its access has ended, and {"seen": {"refused", "changed", "out", "again": TEXT, "violations": [...]}}.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const [authorizeUrl, email, password, newPassword, folder] = process.argv.slice(2);
+const redirectUri = new URL(authorizeUrl).searchParams.get("redirect_uri");
+const account = new URL("/account", authorizeUrl).href;
+mkdirSync(folder, { recursive: true });
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const say = (said) => process.stdout.write(`${JSON.stringify(said)}\n`);
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+try {
+  const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, javaScriptEnabled: false });
+  const page = await context.newPage();
+  const violations = [];
+  page.on("console", (message) => {
+    if (/Content Security Policy|refused/i.test(message.text())) violations.push(message.text());
+  });
+  const shoot = (name) => page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  const read = () => page.innerText("body");
+  const logIn = async (as) => {
+    await page.fill("#email", email);
+    await page.fill("#password", as);
+    await page.click("#sign-in");
+  };
+  const change = async (current) => {
+    await page.fill("#current", current);
+    await page.fill("#new", newPassword);
+    await page.fill("#again", newPassword);
+    await page.click("#change-password");
+  };
+  const arrived = new Promise((resolve) => {
+    page.on("request", (request) => {
+      if (request.url().startsWith(redirectUri)) resolve(request.url());
+    });
+  });
+  await page.route(
+    (to) => to.href.startsWith(redirectUri),
+    (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<p>Back at the client.</p>" }),
+  );
+
+  await page.goto(authorizeUrl);
+  await logIn(password);
+  await page.click("#allow", { noWaitAfter: true });
+  say({ redirect: await arrived });
+  await lines.next();
+
+  await page.goto(account);
+  const listed = await read();
+  await shoot("account");
+  await page.click("summary");
+  await page.setViewportSize({ width: 380, height: 800 });
+  await page.emulateMedia({ colorScheme: "dark" });
+  await shoot("account-phone-dark");
+  await page.setViewportSize({ width: 1000, height: 800 });
+  await shoot("account-dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.click("li:has-text('Plain HTTP') button");
+  await page.waitForSelector("#done");
+  await shoot("ended");
+  say({ ended: { listed, told: await read() } });
+
+  await change("not the password");
+  await page.waitForSelector("#problem");
+  const refused = await read();
+  await shoot("refused");
+  await change(password);
+  await page.waitForSelector("#done");
+  const changed = await read();
+  await shoot("changed");
+  await page.click("#sign-out");
+  await page.waitForSelector("#signed-out");
+  const out = await read();
+  await shoot("signed-out");
+  await page.click("#again");
+  await page.waitForSelector("#sign-in");
+  await shoot("login");
+  await logIn(newPassword);
+  await page.waitForSelector("#account");
+  say({ seen: { refused, changed, out, again: await read(), violations } });
+} finally {
+  await browser.close();
+}
