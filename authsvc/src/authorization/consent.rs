@@ -13,6 +13,7 @@ use super::{
     parameters::Parameters,
     parties, refuse,
     submitted::Submitted,
+    vendors,
 };
 use crate::{
     cimd::id::host_of,
@@ -130,6 +131,7 @@ async fn page(
     let page = pages::Consent {
         style: STYLE,
         gateway: gateway(&app.config),
+        pretended: vendors::pretended(&client, &receiver),
         client,
         described_by: host_of(&asked.client_id),
         interaction: open.name.clone(),

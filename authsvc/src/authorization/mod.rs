@@ -2,7 +2,7 @@
 //!
 //! [`parameters`] decodes → [`authorize`] finds the client and the [`answer::Destination`] → [`request`] checks the
 //! rest ([`resource`], [`scope`]) → [`grant`] says what is missing → [`interaction`] keeps the request while
-//! [`login`] and [`consent`] ask → `finish` makes the code.
+//! [`login`] (with [`attempt`]) and [`consent`] (with [`vendors`]) ask → `finish` makes the code.
 
 pub mod answer;
 pub mod attempt;
@@ -16,6 +16,7 @@ pub mod request;
 pub mod resource;
 pub mod scope;
 pub mod submitted;
+pub mod vendors;
 
 use axum::{
     body,

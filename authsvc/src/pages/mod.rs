@@ -103,6 +103,8 @@ pub struct Consent {
     pub receiver_note: Option<&'static str>,
     /// Why to look twice.
     pub warning: Option<&'static str>,
+    /// Whose name the application bears although it is not known to be theirs.
+    pub pretended: Option<&'static str>,
     /// Who is asked.
     pub account: String,
 }

@@ -204,3 +204,19 @@ async fn s28_c3_no_secret_of_a_browser_is_in_the_database() {
         );
     }
 }
+
+#[tokio::test]
+async fn s52_a_known_name_at_an_unknown_host_is_warned_of() {
+    let bench = Bench::new().await;
+    register(&bench).await;
+    client(&bench, "pretender", Some("Cl\u{200b}aude"), &[WEB_REDIRECT]).await;
+    let page = Browser::new(&bench).arrive(&asking("pretender", WEB_REDIRECT, &[])).await;
+    assert!(page.body.contains("id=\"impersonation\""), "{}", page.body);
+    assert!(page.body.contains("is not known to belong to Claude"), "{}", page.body);
+    for (id, uri) in
+        [("web-client", WEB_REDIRECT), (LOOPBACK, LOOPBACK_REDIRECT), (PRIVATE, PRIVATE_REDIRECT)]
+    {
+        let page = Browser::new(&bench).arrive(&asking(id, uri, &[])).await;
+        assert!(page.body.contains("id=\"allow\"") && !page.body.contains("id=\"impersonation\""));
+    }
+}
