@@ -11,7 +11,7 @@ use attache_tests::{
     oauth::{self, OAuth, REDIRECT_URI, VERIFIER},
     person::Person,
     stack::{
-        Setup, Stack, WEBHOOK_SECRET, eventually, fresh_folder,
+        PASSWORD, Setup, Stack, WEBHOOK_SECRET, eventually, fresh_folder,
         postgres::{self, Postgres},
         replicas::{Balancer, Replica},
     },
@@ -118,6 +118,29 @@ async fn several_that_start_at_once_on_an_empty_file_make_one_database() -> Resu
         assert!(!log.contains("ERROR"), "{log}");
     }
     assert_eq!(published.len(), 1, "each has made a key of its own: {published:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_who_is_disabled_is_out_at_every_replica_at_once() -> Result<()> {
+    const EMAIL: &str = "second@example.com";
+    let server = Upstream::start(mcp::echo).await?;
+    let three = Three::start(Setup::new().server("everything", &server.url("/mcp"))).await?;
+    three.stack.operate(&["user", "add", EMAIL], PASSWORD)?;
+    let client = OAuth::register(&three.stack.url("everything")).await?;
+    let mut person = Person::new(EMAIL, PASSWORD);
+    let code = client.authorize(&mut person, "mcp offline_access").await?;
+    let refresh = client.exchange(&code).await?.refresh.context("no refresh token")?;
+    let code = client.authorize(&mut person, "mcp offline_access").await?;
+
+    let said = three.stack.operate(&["user", "disable", EMAIL], "")?;
+    ensure!(said.contains("and 1 grants;"), "{said}");
+    for (status, answer) in three.token(&refreshing(&client, &refresh)).await? {
+        ensure!(status == 400 && answer["error"] == "invalid_grant", "{status} {answer}");
+    }
+    ensure!(client.exchange(&code).await.is_err(), "a code of a disabled user is good");
+    let again = client.authorize(&mut person, "mcp").await.err().context("they log in")?;
+    ensure!(format!("{again:#}").contains("401"), "{again:#}");
     Ok(())
 }
 
