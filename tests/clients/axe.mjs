@@ -28,6 +28,7 @@ const pages = {
     await page.waitForSelector("#notice");
   },
   consent: (page) => logIn(page, email, password),
+  account: (page) => page.goto(new URL("/account", authorizeUrl).href),
 };
 
 const browser = await launch();
