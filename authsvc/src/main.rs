@@ -1,5 +1,6 @@
 //! The command line.
 
+mod people;
 mod personal_tokens;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use attache_authsvc::{
-    ask, check,
+    check,
     clock::Clock,
     config::{Config, Log, LogFormat, Mistakes},
     doctor, init,
@@ -21,7 +22,6 @@ use attache_authsvc::{
     password, personal_token, private_file,
     random::Random,
     render, server, store,
-    users::{self, email::Email},
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -65,7 +65,7 @@ enum Command {
     },
     /// Users of the embedded authorization server
     #[command(subcommand)]
-    User(User),
+    User(people::Command),
     /// Copy the SQLite database, also while the service runs, into a new file that only you can read
     Backup {
         #[command(flatten)]
@@ -118,40 +118,6 @@ enum Target {
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum User {
-    /// Read a password (asked for, or from a pipe) and print its hash for `password_hash`
-    Hash,
-    /// List the users, where each is kept, and how many grants each has given
-    List(File),
-    /// Add a user to the database; their password is asked for, or comes from a pipe
-    Add {
-        /// What they will type to log in
-        email: Email,
-        /// A group for their tokens; repeat for more
-        #[arg(long = "group", value_name = "G", value_parser = users::group)]
-        groups: Vec<String>,
-        #[command(flatten)]
-        file: File,
-    },
-    /// Give a user another password (asked for, or from a pipe); all that they granted ends
-    Password(Named),
-    /// Keep a user from logging in; all that they granted ends
-    Disable(Named),
-    /// Let a user log in again
-    Enable(Named),
-    /// Forget a user; all that they granted ends
-    Remove(Named),
-}
-
-#[derive(Debug, Args)]
-struct Named {
-    /// A user of the database, as `list` shows them
-    email: Email,
-    #[command(flatten)]
-    file: File,
 }
 
 #[derive(Debug, Subcommand)]
@@ -217,7 +183,7 @@ fn main() -> ExitCode {
         }
         Command::Check(file) => check_file(&file.config),
         Command::Doctor { file, json } => examine(&file.config, json),
-        Command::User(command) => user(command),
+        Command::User(command) => command.run(),
         Command::Backup { file, to } => backup(&file.config, &to),
         Command::Client(Client::List(file)) => operate(&file, async |desk| desk.clients().await),
         Command::Client(Client::Remove { id, file }) => {
@@ -322,31 +288,6 @@ fn examine(file: &Path, json: bool) -> anyhow::Result<()> {
     say(&if json { serde_json::to_string(&report)? + "\n" } else { report.lines() })?;
     anyhow::ensure!(report.verdict < doctor::Verdict::Failed, "not everything is well");
     Ok(())
-}
-
-fn user(command: User) -> anyhow::Result<()> {
-    match command {
-        User::Hash => {
-            let hash = password::hash(&ask::password()?, &Random::System)?;
-            say(&format!("{}\n", hash.reveal()))
-        }
-        User::List(file) => operate(&file, async |desk| desk.users().await),
-        User::Add { email, groups, file } => {
-            operate(&file, async |desk| desk.add_user(&email, groups, ask::password).await)
-        }
-        User::Password(Named { email, file }) => {
-            operate(&file, async |desk| desk.change_password(&email, ask::password).await)
-        }
-        User::Disable(Named { email, file }) => {
-            operate(&file, async |desk| desk.disable_user(&email).await)
-        }
-        User::Enable(Named { email, file }) => {
-            operate(&file, async |desk| desk.enable_user(&email).await)
-        }
-        User::Remove(Named { email, file }) => {
-            operate(&file, async |desk| desk.remove_user(&email).await)
-        }
-    }
 }
 
 /// Does what the operator asks for, on the database of the running service.

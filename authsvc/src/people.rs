@@ -1,0 +1,71 @@
+//! `authsvc user …`.
+
+use attache_authsvc::{
+    ask, password,
+    random::Random,
+    users::{self, email::Email},
+};
+use clap::{Args, Subcommand};
+
+use crate::{File, operate, say};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read a password (asked for, or from a pipe) and print its hash for `password_hash`
+    Hash,
+    /// List the users, where each is kept, and how many grants each has given
+    List(File),
+    /// Add a user to the database; their password is asked for, or comes from a pipe
+    Add {
+        /// What they will type to log in
+        email: Email,
+        /// A group for their tokens; repeat for more
+        #[arg(long = "group", value_name = "G", value_parser = users::group)]
+        groups: Vec<String>,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Give a user another password (asked for, or from a pipe); all that they granted ends
+    Password(Named),
+    /// Keep a user from logging in; all that they granted ends
+    Disable(Named),
+    /// Let a user log in again
+    Enable(Named),
+    /// Forget a user; all that they granted ends
+    Remove(Named),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// A user of the database, as `list` shows them
+    email: Email,
+    #[command(flatten)]
+    file: File,
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Hash => {
+                let hash = password::hash(&ask::password()?, &Random::System)?;
+                say(&format!("{}\n", hash.reveal()))
+            }
+            Self::List(file) => operate(&file, async |desk| desk.users().await),
+            Self::Add { email, groups, file } => {
+                operate(&file, async |desk| desk.add_user(&email, groups, ask::password).await)
+            }
+            Self::Password(Named { email, file }) => {
+                operate(&file, async |desk| desk.change_password(&email, ask::password).await)
+            }
+            Self::Disable(Named { email, file }) => {
+                operate(&file, async |desk| desk.disable_user(&email).await)
+            }
+            Self::Enable(Named { email, file }) => {
+                operate(&file, async |desk| desk.enable_user(&email).await)
+            }
+            Self::Remove(Named { email, file }) => {
+                operate(&file, async |desk| desk.remove_user(&email).await)
+            }
+        }
+    }
+}
