@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     address::ClientAddress,
-    cimd::{self, NoClient},
+    cimd::{self, NoClient, fetch::FetchError},
     metrics::Throttled,
     pages::error::Trouble,
     redirect, sessions,
@@ -111,7 +111,7 @@ async fn client(app: &App, address: IpAddr, client_id: &str) -> Result<Client, T
     cimd::resolve(app, address, client_id).await.map_err(|error| match error {
         NoClient::Store(error) => error.into(),
         NoClient::Id => Trouble::UnknownClient,
-        NoClient::TooMany => Trouble::Overloaded,
+        NoClient::TooMany | NoClient::Fetch(FetchError::Busy) => Trouble::Overloaded,
         error @ (NoClient::Fetch(_) | NoClient::Document(_)) => {
             tracing::info!(client_id, %error, "a client has no document");
             Trouble::NoDocument

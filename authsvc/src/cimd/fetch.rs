@@ -1,16 +1,16 @@
 //! Fetches what strangers name: over TLS from globally routable addresses, without redirects, not too long and not
 //! too much.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use reqwest::{
     Client, Response,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap},
 };
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use url::Url;
 
+use super::turns::{Turn, Turns};
 use crate::{
     config::MetadataDocuments,
     events::target::{self, GuardedResolver, TargetError},
@@ -21,8 +21,6 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Most that is read, bytes.
 const MAX_BYTES: usize = 64 * 1024;
-/// Fetched at the same time.
-const CONCURRENT: usize = 16;
 /// How long an answer is good that says nothing of it.
 const DEFAULT_AGE: Duration = Duration::from_hours(1);
 /// Least and most, whatever it says: nobody makes us ask more often, and nothing is kept for ever.
@@ -33,7 +31,7 @@ const AGES: [Duration; 2] = [Duration::from_mins(5), Duration::from_hours(24)];
 pub struct Fetcher {
     client: Client,
     policy: MetadataDocuments,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 /// What was fetched.
@@ -81,7 +79,7 @@ impl Fetcher {
             .dns_resolver(GuardedResolver::new(policy.targets))
             .timeout(TIMEOUT)
             .build()?;
-        Ok(Self { client, policy, turns: Semaphore::new(CONCURRENT) })
+        Ok(Self { client, policy, turns: Turns::default() })
     }
 
     /// Whose documents are trusted.
@@ -90,12 +88,20 @@ impl Fetcher {
         &self.policy
     }
 
-    /// Fetches JSON.
+    /// A turn for whoever asks from this address.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn turn(&self, address: IpAddr) -> Result<Turn<'_>, FetchError> {
+        self.turns.take(address).ok_or(FetchError::Busy)
+    }
+
+    /// Fetches JSON for whoever asks from this address.
     ///
     /// # Errors
     /// When it is not to be had, or is none.
-    pub async fn json(&self, url: &Url) -> Result<Fetched, FetchError> {
-        let _turn = self.turns.try_acquire().map_err(|_none| FetchError::Busy)?;
+    pub async fn json(&self, address: IpAddr, url: &Url) -> Result<Fetched, FetchError> {
+        let _turn = self.turn(address)?;
         target::check(url, self.policy.targets)?;
         let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
         let response = request.send().await.map_err(silent)?;

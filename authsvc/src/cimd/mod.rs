@@ -9,6 +9,7 @@
 pub mod document;
 pub mod fetch;
 pub mod id;
+mod turns;
 
 use std::net::IpAddr;
 
@@ -78,7 +79,7 @@ pub async fn resolve(app: &App, address: IpAddr, client_id: &str) -> Result<Clie
         app.metrics.throttled(Throttled::Authorization);
         NoClient::TooMany
     })?;
-    match (fetch(app, &id).await, kept) {
+    match (fetch(app, address, &id).await, kept) {
         (Ok((document, age)), kept) => keep(app, &id, document, kept, now + age).await,
         (Err(NoClient::Fetch(error)), Some(kept))
             if error.is_passing() && now < expires_at + STALE =>
@@ -96,9 +97,9 @@ pub fn is_trusted(app: &App, client_id: &str) -> bool {
     !id::is_url(client_id) || DocumentUrl::parse(client_id, app.documents.policy()).is_some()
 }
 
-async fn fetch(app: &App, id: &DocumentUrl) -> Result<(Document, i64), NoClient> {
+async fn fetch(app: &App, address: IpAddr, id: &DocumentUrl) -> Result<(Document, i64), NoClient> {
     let Authorization::Embedded(embedded) = &app.config.authorization;
-    let Fetched { body, age } = app.documents.json(id.url()).await?;
+    let Fetched { body, age } = app.documents.json(address, id.url()).await?;
     let private = &embedded.private_redirect_uris;
     let document = Document::parse(&body, id, private, app.documents.policy())?;
     tracing::info!(client_id = id.as_str(), "the document of a client was read");
@@ -133,12 +134,14 @@ async fn keep(
     Ok(client)
 }
 
-/// The keys of a client that signs assertions, with `kid` among them if it is anywhere to be had.
+/// The keys of a client that signs assertions, with `kid` among them if it is anywhere to be had; `address` is where it
+/// is asked from.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn keys(
     app: &App,
+    address: IpAddr,
     client_id: &str,
     kid: Option<&str>,
 ) -> Result<Option<KeySet>, store::Error> {
@@ -157,12 +160,17 @@ pub async fn keys(
     if !app.store.begin_keys(client_id, kept.keys_fetched_at, now).await? {
         return Ok(set);
     }
-    Ok(fetch_keys(app, client_id, &uri).await?.or(set))
+    Ok(fetch_keys(app, address, client_id, &uri).await?.or(set))
 }
 
 /// What is at a `jwks_uri` now, and kept from now on.
-async fn fetch_keys(app: &App, client_id: &str, uri: &Url) -> Result<Option<KeySet>, store::Error> {
-    match key_set(app, uri).await {
+async fn fetch_keys(
+    app: &App,
+    address: IpAddr,
+    client_id: &str,
+    uri: &Url,
+) -> Result<Option<KeySet>, store::Error> {
+    match key_set(app, address, uri).await {
         Ok((set, kept)) => {
             app.store.keep_keys(client_id, &kept).await?;
             Ok(Some(set))
@@ -174,8 +182,8 @@ async fn fetch_keys(app: &App, client_id: &str, uri: &Url) -> Result<Option<KeyS
     }
 }
 
-async fn key_set(app: &App, uri: &Url) -> Result<(KeySet, KeptKeys), FetchError> {
-    let Fetched { body, age } = app.documents.json(uri).await?;
+async fn key_set(app: &App, address: IpAddr, uri: &Url) -> Result<(KeySet, KeptKeys), FetchError> {
+    let Fetched { body, age } = app.documents.json(address, uri).await?;
     let set = KeySet::parse(&body).map_err(|rejected| FetchError::Wrong(rejected.to_string()))?;
     let text = String::from_utf8_lossy(&body).into_owned();
     let expire_at = app.clock.now_unix().saturating_add(seconds(age));

@@ -1,6 +1,8 @@
 //! Who asks for a token: a public client says its id, a confidential one proves it, by a secret or by an assertion
 //! that it signed.
 
+use std::net::IpAddr;
+
 use attache_protocol::jwk::KeySet;
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -65,6 +67,7 @@ enum Shown {
 /// `invalid_client` for an unknown client or a wrong proof, `invalid_request` for two ways at once.
 pub async fn authenticate<'a>(
     app: &'a App,
+    address: IpAddr,
     headers: &HeaderMap,
     form: &Parameters,
 ) -> Result<Caller<'a>, Refusal> {
@@ -83,7 +86,7 @@ pub async fn authenticate<'a>(
     let wrong = match (&client.secret, &shown) {
         (_, Shown::Assertion(text)) if client.auth_method == AuthMethod::Assertion => {
             let kid = assertion::key_id(text);
-            match cimd::keys(app, &client.id, kid.as_deref()).await? {
+            match cimd::keys(app, address, &client.id, kid.as_deref()).await? {
                 Some(keys) => match asserted(app, &client.id, &keys, text).await? {
                     Ok(()) => return Ok(Caller::Registered(client)),
                     Err(reason) => reason,

@@ -14,6 +14,8 @@ pub mod pkce;
 pub mod refresh;
 pub mod revoke;
 
+use std::net::IpAddr;
+
 use axum::{
     body::Bytes,
     extract::{State, rejection::BytesRejection},
@@ -23,6 +25,7 @@ use axum::{
 
 use self::client::Caller;
 use crate::{
+    address::ClientAddress,
     authorization::{
         parameters::Parameters,
         resource::{self, InvalidTarget},
@@ -48,6 +51,7 @@ pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 /// The [`Refusal`] that the client gets.
 pub async fn token(
     State(app): State<App>,
+    ClientAddress(address): ClientAddress,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -56,7 +60,7 @@ pub async fn token(
     let asked = form.as_ref().ok().and_then(|form| form.text("grant_type", MAX_VALUE).ok()?);
     let grant = asked.map_or(GrantType::Other, GrantType::of);
     let answer = match form {
-        Ok(form) => exchange(&app, grant, &headers, &form).await,
+        Ok(form) => exchange(&app, address, grant, &headers, &form).await,
         Err(refusal) => Err(refusal),
     };
     app.metrics.granted(grant, answer.as_ref().err().map(Refusal::code));
@@ -65,11 +69,12 @@ pub async fn token(
 
 async fn exchange(
     app: &App,
+    address: IpAddr,
     grant: GrantType,
     headers: &HeaderMap,
     form: &Parameters,
 ) -> Result<Response, Refusal> {
-    let caller = client::authenticate(app, headers, form).await?;
+    let caller = client::authenticate(app, address, headers, form).await?;
     form.required("grant_type", MAX_VALUE)?;
     match (grant, &caller) {
         (GrantType::Code, Caller::Registered(client)) => code::redeem(app, &client.id, form).await,

@@ -14,6 +14,7 @@ use axum::{
 
 use super::{MAX_TOKEN, client, read};
 use crate::{
+    address::ClientAddress,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{
@@ -28,12 +29,13 @@ use crate::{
 /// The [`Refusal`] that the client gets.
 pub async fn revoke(
     State(app): State<App>,
+    ClientAddress(address): ClientAddress,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let form = read(&uri, &headers, body)?;
-    let caller = client::authenticate(&app, &headers, &form).await?;
+    let caller = client::authenticate(&app, address, &headers, &form).await?;
     let token = form.required("token", MAX_TOKEN)?;
     // What is not known needs no revocation (section 2.2).
     let Some(grant) = grant_of(&app, token).await? else { return Ok(done()) };

@@ -21,7 +21,11 @@ use jwt_compact::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{NoClient, fetch::Fetcher, resolve};
+use super::{
+    NoClient,
+    fetch::{FetchError, Fetcher},
+    resolve,
+};
 use crate::{
     config::{Authorization, Config, HostPattern, MetadataDocuments, WebhookTargets},
     routes,
@@ -31,6 +35,8 @@ use crate::{
 };
 
 const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+/// Where requests come from of which that is not known.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const CALLBACK: &str = "https://client.example/callback";
 
 /// What the next request for the document, or for anything else, gets.
@@ -190,6 +196,20 @@ async fn one_network_does_not_make_us_fetch_without_end() {
     assert_eq!((refused, site.asked()), (10, 100));
 }
 
+#[tokio::test]
+async fn s55_a_network_with_much_under_way_keeps_no_other_waiting() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    let turns: Vec<_> = (0..100).filter_map(|_| bench.app.documents.turn(UNKNOWN).ok()).collect();
+    let busy = resolve(&bench.app, UNKNOWN, &site.id()).await;
+    assert!(matches!(busy, Err(NoClient::Fetch(FetchError::Busy))), "{busy:?}");
+    let page = bench.public(get(&authorize(&site.id(), CALLBACK))).await;
+    assert_eq!((page.status, page.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "10"));
+    assert_eq!(site.asked(), 0);
+    ask(&bench, &site).await.unwrap();
+    drop(turns);
+    resolve(&bench.app, UNKNOWN, &site.id()).await.unwrap();
+}
+
 fn authorize(client_id: &str, redirect_uri: &str) -> String {
     let fields = [
         ("client_id", client_id),
@@ -310,7 +330,7 @@ async fn keys_stay_when_a_document_is_read_again() {
         document["jwks_uri"] = json!(uri);
     });
     let client = ask(&bench, &site).await.unwrap();
-    let kept = async || super::keys(&bench.app, &client.id, Some("one")).await.unwrap();
+    let kept = async || super::keys(&bench.app, SOMEBODY, &client.id, Some("one")).await.unwrap();
     assert!(matches!(kept().await.unwrap().find(Some("one")), Found::Key(_)));
     bench.advance(Duration::from_secs(601));
     *site.keys.lock().unwrap() = Next::Status(500);
