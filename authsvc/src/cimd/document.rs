@@ -150,19 +150,21 @@ fn auth(metadata: &Metadata<'_>, policy: &MetadataDocuments) -> Result<Auth, Bad
             (Some(keys), None) if keys.get().len() <= MAX_KEYS => {
                 Ok(Auth::Keys(keys.get().to_owned()))
             }
-            (None, Some(uri)) if is_fetchable(uri, policy) => Ok(Auth::KeysAt(uri.clone())),
+            (None, Some(uri)) => keys_uri(uri, policy).map(Auth::KeysAt).ok_or(BadDocument::Keys),
             _ => Err(BadDocument::Keys),
         },
         Some(_) => Err(BadDocument::Secret),
     }
 }
 
-fn is_fetchable(uri: &str, policy: &MetadataDocuments) -> bool {
-    uri.len() <= redirect::MAX_LENGTH
-        && Url::parse(uri).is_ok_and(|url| {
-            url.scheme() == "https"
-                || (url.scheme() == "http" && policy.targets == WebhookTargets::Any)
-        })
+/// Where keys are, as URLs have it: without what a database would not take, and without a password for us to show
+/// around.
+fn keys_uri(uri: &str, policy: &MetadataDocuments) -> Option<String> {
+    let url = Url::parse(uri).ok().filter(|_url| uri.len() <= redirect::MAX_LENGTH)?;
+    let scheme = url.scheme() == "https"
+        || (url.scheme() == "http" && policy.targets == WebhookTargets::Any);
+    let nobody = url.username().is_empty() && url.password().is_none();
+    (scheme && nobody).then(|| url.into())
 }
 
 #[cfg(test)]
@@ -264,6 +266,10 @@ mod tests {
         let uri = "https://keys.example/jwks.json";
         assert_eq!(keyed(json!({"jwks_uri": uri})).unwrap(), Auth::KeysAt(uri.to_owned()));
         assert_eq!(
+            keyed(json!({"jwks_uri": "https://keys.example/a\u{0}b"})).unwrap(),
+            Auth::KeysAt("https://keys.example/a%00b".to_owned())
+        );
+        assert_eq!(
             keyed(json!({"jwks": {"keys": []}})).unwrap(),
             Auth::Keys(r#"{"keys":[]}"#.to_owned())
         );
@@ -272,6 +278,7 @@ mod tests {
             json!({"jwks_uri": uri, "jwks": {"keys": []}}),
             json!({"jwks_uri": "http://keys.example/jwks.json"}),
             json!({"jwks_uri": "file:///etc/passwd"}),
+            json!({"jwks_uri": "https://user:password@keys.example/jwks.json"}),
             json!({"jwks": {"keys": ["x".repeat(20_000)]}}),
         ] {
             assert!(matches!(keyed(wrong.clone()), Err(BadDocument::Keys)), "{wrong}");
