@@ -122,13 +122,18 @@ impl Store {
     }
 }
 
-/// Grants, codes that would become grants, and what users had agreed to.
+/// Codes that would become grants, grants, and what users had agreed to. The codes first: one that another process is
+/// just redeeming is waited for, and what it has become is seen.
 async fn end_all(
     connection: &mut AnyConnection,
     client_id: &str,
     by: EndedBy,
     now: i64,
 ) -> Result<u64, sqlx::Error> {
+    sqlx::query("DELETE FROM codes WHERE client_id = $1 AND used_at IS NULL")
+        .bind(client_id)
+        .execute(&mut *connection)
+        .await?;
     let ended = sqlx::query(
         "UPDATE grants SET ended_at = $1, ended_by = $2
          WHERE client_id = $3 AND ended_at IS NULL AND expires_at > $1",
@@ -138,12 +143,10 @@ async fn end_all(
     .bind(client_id)
     .execute(&mut *connection)
     .await?;
-    for statement in [
-        "DELETE FROM codes WHERE client_id = $1 AND used_at IS NULL",
-        "DELETE FROM consents WHERE client_id = $1",
-    ] {
-        sqlx::query(statement).bind(client_id).execute(&mut *connection).await?;
-    }
+    sqlx::query("DELETE FROM consents WHERE client_id = $1")
+        .bind(client_id)
+        .execute(&mut *connection)
+        .await?;
     Ok(ended.rows_affected())
 }
 

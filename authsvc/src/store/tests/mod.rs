@@ -1,5 +1,6 @@
 //! What both databases must do, also when several processes work on them at once: each check runs on each.
 
+mod clients;
 mod events;
 mod personal_tokens;
 mod schema;

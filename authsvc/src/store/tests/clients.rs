@@ -1,0 +1,80 @@
+//! Clients beside others of their kind, and what becomes of them while somebody is busy with them.
+
+use super::{NOW, Place};
+use crate::{
+    store::{
+        clients::{AuthMethod, Client, Identity},
+        codes::{Code, Granted},
+        endings::EndedBy,
+        grants::{self, NewGrant},
+    },
+    testing::place::Kind,
+};
+
+fn client(id: &str, seen_at: i64) -> Client {
+    Client {
+        id: id.to_owned(),
+        name: None,
+        redirect_uris: vec!["https://client.example/callback".to_owned()],
+        auth_method: AuthMethod::None,
+        secret: None,
+        management: None,
+        created_at: seen_at,
+    }
+}
+
+/// Only PostgreSQL lets both happen at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_begins_while_its_client_is_removed_ends() {
+    let place = Place::new(Kind::Postgres).await;
+    let store = place.open().await;
+    store.register_client(&client("client", NOW), Identity::Own).await.unwrap();
+    let granted = Granted {
+        client_id: "client".to_owned(),
+        resources: Vec::new(),
+        scope: "mcp".to_owned(),
+        sub: "sub".to_owned(),
+        email: "admin@example.com".to_owned(),
+        groups: Vec::new(),
+        auth_time: NOW,
+    };
+    let code = Code {
+        granted: granted.clone(),
+        redirect_uri: "https://client.example/callback".to_owned(),
+        redirect_uri_sent: true,
+        code_challenge: "challenge".to_owned(),
+        expires_at: NOW + 60,
+    };
+    store.create_code(&[1; 32], &code, NOW).await.unwrap();
+
+    let mut redeeming = store.write().await.unwrap();
+    let process: i64 = sqlx::query_scalar("SELECT CAST(pg_backend_pid() AS BIGINT)")
+        .fetch_one(&mut *redeeming)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE codes SET used_at = 1").execute(&mut *redeeming).await.unwrap();
+    let grant = NewGrant {
+        id: "grant".to_owned(),
+        refresh: vec![2; 32],
+        refresh_expires_at: NOW + 1000,
+        expires_at: NOW + 5000,
+    };
+    grants::begin(&mut redeeming, &[1; 32], &granted, &grant, NOW).await.unwrap();
+
+    let other = place.open().await;
+    let removing =
+        tokio::spawn(async move { other.remove_client("client", EndedBy::Operator, NOW).await });
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                   WHERE CAST($1 AS INT) = ANY(pg_blocking_pids(pid))";
+    while sqlx::query_scalar::<_, i64>(waiting)
+        .bind(process)
+        .fetch_one(store.reader())
+        .await
+        .unwrap()
+        == 0
+    {}
+    redeeming.commit().await.unwrap();
+    assert_eq!(removing.await.unwrap().unwrap(), Some(1));
+    let grant = store.grant("grant").await.unwrap().unwrap();
+    assert_eq!(grant.ended_at, Some(NOW));
+}
