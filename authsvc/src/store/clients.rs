@@ -3,8 +3,9 @@
 use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
 use super::{Error, Store, Turn};
+use crate::cimd::id::is_url;
 
-/// Clients that were never granted anything: anyone can register one.
+/// Clients that were never granted anything, of each kind: anyone can register one, or write a document.
 pub(crate) const MAX_UNUSED: i64 = if cfg!(test) { 50 } else { 10_000 };
 
 /// How a client shows who it is at the token endpoint.
@@ -148,7 +149,8 @@ impl Store {
     }
 
     /// Forgets clients that were never used, oldest first, until there are not too many: never `newest`, nor one
-    /// with an authorization under way. What another process is busy with is left to it: two that forget in
+    /// with an authorization under way, and only of the kind of `newest`, since documents are faster made than
+    /// registrations, and come back by themselves. What another process is busy with is left to it: two that forget in
     /// different orders would make each wait for the other.
     pub(super) async fn forget_unused(
         &self,
@@ -159,15 +161,18 @@ impl Store {
             "DELETE FROM clients WHERE id IN (
                 SELECT id FROM clients
                 WHERE used_at IS NULL AND id <> $1
+                AND CASE WHEN document_expires_at IS NULL THEN 0 ELSE 1 END = $3
                 AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.client_id = clients.id)
                 AND NOT EXISTS (SELECT 1 FROM interactions WHERE interactions.client_id = clients.id)
                 ORDER BY seen_at
                 LIMIT (SELECT CASE WHEN COUNT(*) > $2 THEN COUNT(*) - $2 ELSE 0 END
-                       FROM clients WHERE used_at IS NULL)
+                       FROM clients WHERE used_at IS NULL
+                       AND CASE WHEN document_expires_at IS NULL THEN 0 ELSE 1 END = $3)
                 /*postgres: FOR UPDATE SKIP LOCKED */)",
         ))
         .bind(&newest.id)
         .bind(MAX_UNUSED)
+        .bind(i64::from(is_url(&newest.id)))
         .execute(connection)
         .await?;
         Ok(())

@@ -1,15 +1,23 @@
 //! Clients beside others of their kind, and what becomes of them while somebody is busy with them.
 
-use super::{NOW, Place};
+use super::{NOW, Place, on_both};
 use crate::{
     store::{
-        clients::{AuthMethod, Client, Identity},
+        Store,
+        clients::{AuthMethod, Client, Identity, MAX_UNUSED},
         codes::{Code, Granted},
+        documents::KeptDocument,
         endings::EndedBy,
         grants::{self, NewGrant},
     },
     testing::place::Kind,
 };
+
+on_both!(
+    documents_make_no_registration_go,
+);
+
+const URL: &str = "https://client.example/client.json";
 
 fn client(id: &str, seen_at: i64) -> Client {
     Client {
@@ -21,6 +29,28 @@ fn client(id: &str, seen_at: i64) -> Client {
         management: None,
         created_at: seen_at,
     }
+}
+
+async fn documented(store: &Store, url: &str, keys_uri: Option<&str>, now: i64) {
+    let document = KeptDocument {
+        expires_at: now + 600,
+        keys_uri: keys_uri.map(str::to_owned),
+        keys: None,
+        keys_expire_at: 0,
+        keys_fetched_at: 0,
+    };
+    store.keep_document(&client(url, now), &document, now).await.unwrap();
+}
+
+async fn documents_make_no_registration_go(place: Place) {
+    let store = place.open().await;
+    store.register_client(&client("registered", NOW), Identity::Own).await.unwrap();
+    for number in 1..=MAX_UNUSED + 10 {
+        documented(&store, &format!("{URL}?{number}"), None, NOW + number).await;
+    }
+    assert!(store.client("registered").await.unwrap().is_some());
+    assert!(store.client(&format!("{URL}?10")).await.unwrap().is_none());
+    assert!(store.client(&format!("{URL}?11")).await.unwrap().is_some());
 }
 
 /// Only PostgreSQL lets both happen at once.
