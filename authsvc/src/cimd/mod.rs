@@ -4,7 +4,7 @@
 //! In the order of the flow: [`id`] says whether a `client_id` is such a URL and whether its host is trusted,
 //! [`fetch`] gets it without being led anywhere else, [`document`] reads it. What it says is kept beside registered
 //! clients, for all replicas: at the authorization endpoint it is looked up anew when its time has passed, and
-//! everything after that (the pages, the token endpoint) takes what was kept then.
+//! everything after that (the pages, the token endpoint) takes what was kept then, but for [`keys`].
 
 pub mod document;
 pub mod fetch;
@@ -135,7 +135,7 @@ async fn keep(
 }
 
 /// The keys of a client that signs assertions, with `kid` among them if it is anywhere to be had; `address` is where it
-/// is asked from.
+/// is asked from. Keys that are looked for and not there any more are nobody's: a client that lost one takes it away.
 ///
 /// # Errors
 /// When the database fails.
@@ -147,47 +147,65 @@ pub async fn keys(
 ) -> Result<Option<KeySet>, store::Error> {
     let Some(kept) = app.store.document(client_id).await? else { return Ok(None) };
     let now = app.clock.now_unix();
-    let set = kept.keys.as_deref().and_then(|text| KeySet::parse(text.as_bytes()).ok());
-    let Some(uri) = kept.keys_uri.as_deref().and_then(|uri| Url::parse(uri).ok()) else {
-        return Ok(set);
-    };
+    let set = kept.keys.as_deref().and_then(parse);
     let has = set.as_ref().is_some_and(|set| matches!(set.find(kid), Found::Key(_)));
+    // Those in a document are as good as that is.
+    let expire_at = if kept.keys_uri.is_some() { kept.keys_expire_at } else { kept.expires_at };
+    if has && now < expire_at {
+        return Ok(set);
+    }
+    let known = set.filter(|_set| now < expire_at.saturating_add(STALE));
     let rested = now >= kept.keys_fetched_at.saturating_add(KEYS_LEAST);
-    if !rested || (has && now < kept.keys_expire_at) {
-        return Ok(set);
-    }
     // Whoever else comes meanwhile goes on with what there is.
-    if !app.store.begin_keys(client_id, kept.keys_fetched_at, now).await? {
-        return Ok(set);
+    if !rested || !app.store.begin_keys(client_id, kept.keys_fetched_at, now).await? {
+        return Ok(known);
     }
-    Ok(fetch_keys(app, address, client_id, &uri).await?.or(set))
+    let error = match look_again(app, address, client_id, kept.keys_uri.as_deref()).await {
+        Ok(set) => return Ok(set),
+        Err(NoClient::Store(error)) => return Err(error),
+        Err(error) => error,
+    };
+    tracing::warn!(client_id, %error, "the keys of a client cannot be fetched");
+    if now < expire_at || matches!(&error, NoClient::Fetch(error) if error.is_passing()) {
+        return Ok(known);
+    }
+    if let Some(gone) = &kept.keys {
+        app.store.forget_keys(client_id, gone).await?;
+    }
+    Ok(None)
 }
 
-/// What is at a `jwks_uri` now, and kept from now on.
-async fn fetch_keys(
+/// What is at a `jwks_uri` now, or without one in the document itself, and kept from now on.
+async fn look_again(
     app: &App,
     address: IpAddr,
     client_id: &str,
-    uri: &Url,
-) -> Result<Option<KeySet>, store::Error> {
-    match key_set(app, address, uri).await {
-        Ok((set, kept)) => {
-            app.store.keep_keys(client_id, &kept).await?;
-            Ok(Some(set))
-        }
-        Err(error) => {
-            tracing::warn!(client_id, %error, "the keys of a client cannot be fetched");
-            Ok(None)
-        }
-    }
+    uri: Option<&str>,
+) -> Result<Option<KeySet>, NoClient> {
+    let now = app.clock.now_unix();
+    let Some(uri) = uri else {
+        let id = DocumentUrl::parse(client_id, app.documents.policy()).ok_or(NoClient::Id)?;
+        let (document, age) = fetch(app, address, &id).await?;
+        let set = match &document.auth {
+            Auth::Keys(text) => parse(text),
+            Auth::Public | Auth::KeysAt(_) => None,
+        };
+        keep(app, &id, document, None, now + age).await?;
+        return Ok(set);
+    };
+    let wrong = |reason: String| FetchError::Wrong(reason);
+    let url = Url::parse(uri).map_err(|error| wrong(error.to_string()))?;
+    let Fetched { body, age } = app.documents.json(address, &url).await?;
+    let set = KeySet::parse(&body).map_err(|rejected| wrong(rejected.to_string()))?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let expire_at = now.saturating_add(seconds(age));
+    let kept = KeptKeys { uri: uri.to_owned(), text, expire_at };
+    app.store.keep_keys(client_id, &kept).await?;
+    Ok(Some(set))
 }
 
-async fn key_set(app: &App, address: IpAddr, uri: &Url) -> Result<(KeySet, KeptKeys), FetchError> {
-    let Fetched { body, age } = app.documents.json(address, uri).await?;
-    let set = KeySet::parse(&body).map_err(|rejected| FetchError::Wrong(rejected.to_string()))?;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    let expire_at = app.clock.now_unix().saturating_add(seconds(age));
-    Ok((set, KeptKeys { text, expire_at }))
+fn parse(text: &str) -> Option<KeySet> {
+    KeySet::parse(text.as_bytes()).ok()
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct KeptDocument {
 /// Keys as they were fetched.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeptKeys {
+    /// Where they were fetched.
+    pub uri: String,
     /// JSON.
     pub text: String,
     /// Unix seconds.
@@ -105,7 +107,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Keeps keys that were fetched.
+    /// Keeps keys that were fetched, if that is still where the client has them.
     ///
     /// # Errors
     /// When the database fails.
@@ -113,13 +115,28 @@ impl Store {
         let mut transaction = self.write().await?;
         sqlx::query(
             "UPDATE clients SET keys = $2, keys_expire_at = $3
-             WHERE id = $1 AND keys_uri IS NOT NULL",
+             WHERE id = $1 AND keys_uri = $4",
         )
         .bind(client_id)
         .bind(super::text(&keys.text))
         .bind(keys.expire_at)
+        .bind(&keys.uri)
         .execute(&mut *transaction)
         .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets keys that the client does not have any more, unless it has others meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_keys(&self, client_id: &str, gone: &str) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query("UPDATE clients SET keys = NULL WHERE id = $1 AND keys = $2")
+            .bind(client_id)
+            .bind(gone)
+            .execute(&mut *transaction)
+            .await?;
         Ok(transaction.commit().await?)
     }
 }

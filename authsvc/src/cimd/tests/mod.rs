@@ -6,17 +6,11 @@ use std::{
     time::Duration,
 };
 
-use attache_protocol::jwk::Found;
 use axum::{
     Router,
     extract::State,
     http::{StatusCode, Uri, header},
     response::{IntoResponse as _, Redirect, Response},
-};
-use jwt_compact::{
-    Algorithm, AlgorithmExt as _, Claims, Header,
-    alg::{Ed25519, SigningKey as _},
-    jwk::JsonWebKey,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -29,15 +23,23 @@ use super::{
 use crate::{
     config::{Authorization, Config, HostPattern, MetadataDocuments, WebhookTargets},
     routes,
-    store::clients::Client,
-    testing::{Answer, Bench, PUBLIC_URL, form, get},
-    token::assertion,
+    store::{
+        self,
+        clients::Client,
+        codes::{Code, Granted},
+    },
+    testing::{self, Answer, Bench, RESOURCE, form, get},
+    users,
 };
+
+mod keys;
 
 const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 /// Where requests come from of which that is not known.
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const CALLBACK: &str = "https://client.example/callback";
+/// RFC 7636 appendix B.
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// What the next request for the document, or for anything else, gets.
 #[derive(Clone, Debug)]
@@ -215,7 +217,7 @@ fn authorize(client_id: &str, redirect_uri: &str) -> String {
         ("client_id", client_id),
         ("redirect_uri", redirect_uri),
         ("response_type", "code"),
-        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge", CHALLENGE),
         ("code_challenge_method", "S256"),
     ];
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
@@ -240,30 +242,26 @@ async fn s54_a_client_with_a_document_needs_no_registration() {
     assert_eq!(metadata["client_id_metadata_document_supported"], true);
 }
 
-type PrivateKey = <Ed25519 as Algorithm>::SigningKey;
-
-fn jwk(kid: &str, seed: u8) -> Value {
-    let key = PrivateKey::from_slice(&[seed; 32]).unwrap().to_verifying_key();
-    let mut jwk = serde_json::to_value(JsonWebKey::from(&key)).unwrap();
-    jwk["kid"] = json!(kid);
-    jwk
-}
-
-/// A token request of `site`'s client, signed by a key; the grant itself is not there.
-async fn signed(bench: &Bench, site: &Site, (kid, seed): (&str, u8), jti: &str) -> Answer {
-    let (id, now) = (site.id(), bench.app.clock.now_unix());
-    let claims = json!({"iss": id, "sub": id, "aud": PUBLIC_URL, "exp": now + 60, "jti": jti});
-    let key = PrivateKey::from_slice(&[seed; 32]).unwrap();
-    let header = Header::empty().with_key_id(kid);
-    let text = Ed25519.token(&header, &Claims::new(claims), &key).unwrap();
-    let fields = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", "x"),
-        ("client_id", &id),
-        ("client_assertion_type", assertion::TYPE),
-        ("client_assertion", &text),
-    ];
-    bench.public(form("/oauth/token", &fields)).await
+/// Somebody has let the client in.
+async fn let_in(bench: &Bench, site: &Site, code: &str) {
+    let granted = Granted {
+        client_id: site.id(),
+        resources: vec![RESOURCE.to_owned()],
+        scope: "mcp".to_owned(),
+        sub: users::members(&bench.app.config).next().unwrap().sub(),
+        email: "admin@example.com".to_owned(),
+        groups: Vec::new(),
+        auth_time: bench.app.clock.now_unix(),
+    };
+    let now = granted.auth_time;
+    let kept = Code {
+        granted,
+        redirect_uri: CALLBACK.to_owned(),
+        redirect_uri_sent: true,
+        code_challenge: CHALLENGE.to_owned(),
+        expires_at: now + 60,
+    };
+    bench.app.store.create_code(&store::digest(code), &kept, now).await.unwrap();
 }
 
 /// Who signed was believed: what is wrong then is the refresh token.
@@ -273,36 +271,6 @@ fn believed(answer: &Answer) -> bool {
         Some("invalid_client") => false,
         other => panic!("{other:?}"),
     }
-}
-
-#[tokio::test]
-async fn s54_s63_a_client_with_a_document_signs_with_the_keys_that_it_names() {
-    let (bench, site) = (Bench::with(open).await, Site::start().await);
-    let uri = format!("{}/keys.json", site.origin);
-    site.change(|document| {
-        document["token_endpoint_auth_method"] = json!("private_key_jwt");
-        document["jwks_uri"] = json!(uri);
-    });
-    ask(&bench, &site).await.unwrap();
-    assert!(!believed(&signed(&bench, &site, ("one", 1), "a").await), "there are no keys");
-
-    *site.keys.lock().unwrap() = Next::Json(json!({"keys": [jwk("one", 1)]}));
-    assert!(!believed(&signed(&bench, &site, ("one", 1), "b").await), "too soon to look again");
-    bench.advance(Duration::from_secs(60));
-    assert!(believed(&signed(&bench, &site, ("one", 1), "c").await));
-    assert!(!believed(&signed(&bench, &site, ("one", 1), "c").await), "it was used before");
-    assert!(!believed(&signed(&bench, &site, ("one", 2), "d").await), "another key of that name");
-    let unsigned =
-        [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", &site.id())];
-    assert!(!believed(&bench.public(form("/oauth/token", &unsigned)).await));
-
-    *site.keys.lock().unwrap() = Next::Json(json!({"keys": [jwk("two", 2)]}));
-    bench.advance(Duration::from_secs(60));
-    assert!(believed(&signed(&bench, &site, ("two", 2), "e").await), "keys have rotated");
-    assert!(!believed(&signed(&bench, &site, ("one", 1), "f").await), "the old one is gone");
-    bench.advance(Duration::from_secs(3600));
-    *site.keys.lock().unwrap() = Next::Status(503);
-    assert!(believed(&signed(&bench, &site, ("two", 2), "g").await), "what was known is used");
 }
 
 #[tokio::test]
@@ -316,28 +284,6 @@ async fn s54_a_host_that_is_not_trusted_any_more_has_no_clients() {
     let mut later = bench.app.clone();
     let policy = MetadataDocuments { hosts: Vec::new(), targets: WebhookTargets::Any };
     later.documents = Arc::new(Fetcher::new(policy).unwrap());
-    let refused = crate::testing::answer(routes::public(later), form("/oauth/token", &fields));
+    let refused = testing::answer(routes::public(later.clone()), form("/oauth/token", &fields));
     assert!(!believed(&refused.await));
-}
-
-#[tokio::test]
-async fn keys_stay_when_a_document_is_read_again() {
-    let (bench, site) = (Bench::with(open).await, Site::start().await);
-    *site.keys.lock().unwrap() = Next::Json(json!({"keys": [jwk("one", 1)]}));
-    let uri = format!("{}/keys.json", site.origin);
-    site.change(|document| {
-        document["token_endpoint_auth_method"] = json!("private_key_jwt");
-        document["jwks_uri"] = json!(uri);
-    });
-    let client = ask(&bench, &site).await.unwrap();
-    let kept = async || super::keys(&bench.app, SOMEBODY, &client.id, Some("one")).await.unwrap();
-    assert!(matches!(kept().await.unwrap().find(Some("one")), Found::Key(_)));
-    bench.advance(Duration::from_secs(601));
-    *site.keys.lock().unwrap() = Next::Status(500);
-    ask(&bench, &site).await.unwrap();
-    assert!(matches!(kept().await.unwrap().find(Some("one")), Found::Key(_)));
-    site.change(|document| document["jwks_uri"] = json!(format!("{uri}?new")));
-    bench.advance(Duration::from_secs(601));
-    ask(&bench, &site).await.unwrap();
-    assert!(kept().await.is_none(), "keys of another place are not its keys");
 }

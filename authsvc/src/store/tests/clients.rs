@@ -6,7 +6,7 @@ use crate::{
         Store,
         clients::{AuthMethod, Client, Identity, MAX_UNUSED},
         codes::{Code, Granted},
-        documents::KeptDocument,
+        documents::{KeptDocument, KeptKeys},
         endings::EndedBy,
         grants::{self, NewGrant},
     },
@@ -15,9 +15,12 @@ use crate::{
 
 on_both!(
     documents_make_no_registration_go,
+    keys_of_another_place_are_not_its_keys,
+    keys_that_are_gone_are_forgotten_and_no_others,
 );
 
 const URL: &str = "https://client.example/client.json";
+const KEYS: &str = "https://client.example/keys.json";
 
 fn client(id: &str, seen_at: i64) -> Client {
     Client {
@@ -51,6 +54,30 @@ async fn documents_make_no_registration_go(place: Place) {
     assert!(store.client("registered").await.unwrap().is_some());
     assert!(store.client(&format!("{URL}?10")).await.unwrap().is_none());
     assert!(store.client(&format!("{URL}?11")).await.unwrap().is_some());
+}
+
+async fn keys_of_another_place_are_not_its_keys(place: Place) {
+    let store = place.open().await;
+    let keys =
+        |uri: &str| KeptKeys { uri: uri.to_owned(), text: "keys".to_owned(), expire_at: NOW + 600 };
+    documented(&store, URL, Some(KEYS), NOW).await;
+    assert!(store.begin_keys(URL, 0, NOW).await.unwrap());
+    documented(&store, URL, Some("https://elsewhere.example/keys.json"), NOW).await;
+    store.keep_keys(URL, &keys(KEYS)).await.unwrap();
+    assert_eq!(store.document(URL).await.unwrap().unwrap().keys, None);
+    store.keep_keys(URL, &keys("https://elsewhere.example/keys.json")).await.unwrap();
+    assert_eq!(store.document(URL).await.unwrap().unwrap().keys.as_deref(), Some("keys"));
+}
+
+async fn keys_that_are_gone_are_forgotten_and_no_others(place: Place) {
+    let store = place.open().await;
+    documented(&store, URL, Some(KEYS), NOW).await;
+    let keys = KeptKeys { uri: KEYS.to_owned(), text: "new".to_owned(), expire_at: NOW + 600 };
+    store.keep_keys(URL, &keys).await.unwrap();
+    store.forget_keys(URL, "old").await.unwrap();
+    assert_eq!(store.document(URL).await.unwrap().unwrap().keys.as_deref(), Some("new"));
+    store.forget_keys(URL, "new").await.unwrap();
+    assert_eq!(store.document(URL).await.unwrap().unwrap().keys, None);
 }
 
 /// Only PostgreSQL lets both happen at once.
