@@ -121,6 +121,19 @@ impl Store {
         Ok(client)
     }
 
+    /// Whether a client was ever granted anything.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_used(&self, id: &str) -> Result<bool, Error> {
+        let used: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM clients WHERE id = $1 AND used_at IS NOT NULL")
+                .bind(super::text(id))
+                .fetch_optional(self.reader())
+                .await?;
+        Ok(used.is_some())
+    }
+
     /// Forgets clients that were not granted anything and did not register since `unused_since`, or that were not
     /// granted anything since `idle_since`; never one with a live grant. Returns how many.
     ///

@@ -85,13 +85,9 @@ pub async fn authenticate<'a>(
     };
     let wrong = match (&client.secret, &shown) {
         (_, Shown::Assertion(text)) if client.auth_method == AuthMethod::Assertion => {
-            let kid = assertion::key_id(text);
-            match cimd::keys(app, address, &client.id, kid.as_deref()).await? {
-                Some(keys) => match asserted(app, &client.id, &keys, text).await? {
-                    Ok(()) => return Ok(Caller::Registered(client)),
-                    Err(reason) => reason,
-                },
-                None => "the keys of this client cannot be fetched",
+            match documented(app, address, &client.id, text).await? {
+                Ok(()) => return Ok(Caller::Registered(client)),
+                Err(reason) => reason,
             }
         }
         (_, Shown::Assertion(_)) => "this client authenticates otherwise than by private_key_jwt",
@@ -105,6 +101,24 @@ pub async fn authenticate<'a>(
         (None, Shown::Secret(_)) => "this client is public and has no client_secret",
     };
     Err(Refusal::InvalidClient(wrong, by))
+}
+
+/// A client with a document shows who it is. Anyone can have one, and as many assertions as they like: until a user
+/// has let it in, nothing is fetched for it or kept of it.
+async fn documented(
+    app: &App,
+    address: IpAddr,
+    client_id: &str,
+    text: &str,
+) -> Result<Result<(), &'static str>, Refusal> {
+    if !app.store.is_used(client_id).await? {
+        return Ok(Err("nothing was granted to this client so far"));
+    }
+    let kid = assertion::key_id(text);
+    match cimd::keys(app, address, client_id, kid.as_deref()).await? {
+        Some(keys) => asserted(app, client_id, &keys, text).await,
+        None => Ok(Err("the keys of this client cannot be fetched")),
+    }
 }
 
 /// A program of the configuration shows who it is, in the way that stands there.

@@ -145,3 +145,18 @@ async fn s54_keys_in_a_document_are_as_good_as_that() {
     bench.advance(Duration::from_secs(61));
     assert!(!believed(&signed(&bench, &site, ("two", 2), "e").await), "no document, no keys");
 }
+
+#[tokio::test]
+async fn s54_nothing_is_fetched_or_kept_of_what_a_client_signs_that_nobody_let_in() {
+    let (bench, site) = (Bench::with(open).await, Site::start().await);
+    *site.keys.lock().unwrap() = Next::Json(json!({"keys": [jwk("one", 1)]}));
+    site.change(|document| {
+        document["token_endpoint_auth_method"] = json!("private_key_jwt");
+        document["jwks_uri"] = json!(format!("{}/keys.json", site.origin));
+    });
+    ask(&bench, &site).await.unwrap();
+    assert!(!believed(&signed(&bench, &site, ("one", 1), "a").await));
+    assert_eq!(site.asked(), 1, "only the document");
+    let_in(&bench, &site, "code").await;
+    assert!(believed(&signed(&bench, &site, ("one", 1), "a").await), "it was not used up");
+}
