@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    cimd,
     config::Authorization,
     keys::Verified,
     personal_token::introspect as personal_token_of,
@@ -114,7 +115,10 @@ async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
     let Some(presented) = presented else { return Ok(None) };
     let client_id = &presented.granted.client_id;
     let worth = token::refresh::judge(&presented, client_id, now_ms, embedded.refresh_grace);
-    if worth != Worth::Good || app.users().still(&presented.granted).await?.is_none() {
+    if worth != Worth::Good || !cimd::is_trusted(app, client_id) {
+        return Ok(None);
+    }
+    if app.users().still(&presented.granted).await?.is_none() {
         return Ok(None);
     }
     let Presented { granted, expires_at, family_expires_at, .. } = presented;
@@ -139,8 +143,9 @@ async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
     let Some(Verified { claims, validity }) = app.keys.ring().await?.verify(token) else {
         return Ok(None);
     };
-    let alive =
-        app.clock.now_unix() < validity.expires_at && claims.iss == app.config.public_url.as_str();
+    let alive = app.clock.now_unix() < validity.expires_at
+        && claims.iss == app.config.public_url.as_str()
+        && claims.client_id.as_deref().is_none_or(|id| cimd::is_trusted(app, id));
     Ok((alive && stands(app, &claims).await?).then_some(Active {
         active: true,
         scope: claims.scope,

@@ -23,12 +23,13 @@ use super::{
 use crate::{
     config::{Authorization, Config, HostPattern, MetadataDocuments, WebhookTargets},
     routes,
+    state::App,
     store::{
         self,
         clients::Client,
         codes::{Code, Granted},
     },
-    testing::{self, Answer, Bench, RESOURCE, form, get},
+    testing::{self, Answer, Bench, RESOURCE, SERVICE_SECRET, form, get},
     users,
 };
 
@@ -244,14 +245,16 @@ async fn s54_a_client_with_a_document_needs_no_registration() {
 
 /// Somebody has let the client in.
 async fn let_in(bench: &Bench, site: &Site, code: &str) {
+    let login = users::members(&bench.app.config).next().unwrap().login(bench.app.clock.now_unix());
     let granted = Granted {
         client_id: site.id(),
         resources: vec![RESOURCE.to_owned()],
         scope: "mcp".to_owned(),
-        sub: users::members(&bench.app.config).next().unwrap().sub(),
-        email: "admin@example.com".to_owned(),
-        groups: Vec::new(),
-        auth_time: bench.app.clock.now_unix(),
+        sub: login.sub,
+        email: login.email,
+        groups: login.groups,
+        auth_time: login.auth_time,
+        credential: login.credential,
     };
     let now = granted.auth_time;
     let kept = Code {
@@ -262,6 +265,34 @@ async fn let_in(bench: &Bench, site: &Site, code: &str) {
         expires_at: now + 60,
     };
     bench.app.store.create_code(&store::digest(code), &kept, now).await.unwrap();
+}
+
+/// What the client got then.
+async fn redeemed(bench: &Bench, site: &Site) -> Vec<String> {
+    let_in(bench, site, "code").await;
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", &site.id()),
+        ("code", "code"),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+    ];
+    let answer = bench.public(form("/oauth/token", &fields)).await.json();
+    let token = |name: &str| answer[name].as_str().unwrap().to_owned();
+    vec![token("access_token"), token("refresh_token")]
+}
+
+/// Whether each of them is good.
+async fn active(app: &App, tokens: &[String]) -> Vec<bool> {
+    let mut active = Vec::new();
+    for token in tokens {
+        let mut request = form("/internal/introspect", &[("token", token)]);
+        let bearer = format!("Bearer {SERVICE_SECRET}").parse().unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        let answer = testing::answer(routes::internal(app.clone()), request).await;
+        active.push(answer.json()["active"] == true);
+    }
+    active
 }
 
 /// Who signed was believed: what is wrong then is the refresh token.
@@ -286,4 +317,8 @@ async fn s54_a_host_that_is_not_trusted_any_more_has_no_clients() {
     later.documents = Arc::new(Fetcher::new(policy).unwrap());
     let refused = testing::answer(routes::public(later.clone()), form("/oauth/token", &fields));
     assert!(!believed(&refused.await));
+
+    let tokens = redeemed(&bench, &site).await;
+    assert_eq!(active(&bench.app, &tokens).await, [true, true]);
+    assert_eq!(active(&later, &tokens).await, [false, false]);
 }

@@ -94,6 +94,7 @@ async fn a_grant_that_begins_while_its_client_is_removed_ends() {
         email: "admin@example.com".to_owned(),
         groups: Vec::new(),
         auth_time: NOW,
+        credential: vec![7; 32],
     };
     let code = Code {
         granted: granted.clone(),
