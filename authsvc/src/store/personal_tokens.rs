@@ -1,6 +1,6 @@
 //! Personal access tokens: made and revoked by the operator, asked about by the filter.
 
-use sqlx::{FromRow, Row as _, any::AnyRow};
+use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
 use super::{Error, Store, Turn};
 
@@ -155,6 +155,22 @@ impl Store {
         transaction.commit().await?;
         Ok(done.rows_affected())
     }
+}
+
+/// Revokes every token of this user.
+pub(super) async fn revoke_all(
+    connection: &mut AnyConnection,
+    sub: &str,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE personal_access_tokens SET revoked_at = $1 WHERE sub = $2 AND revoked_at IS NULL",
+    )
+    .bind(now)
+    .bind(sub)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 impl FromRow<'_, AnyRow> for PersonalToken {

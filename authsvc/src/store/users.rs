@@ -3,7 +3,7 @@
 use attache_protocol::secret::Secret;
 use sqlx::{FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, Turn, access, endings::EndedBy};
+use super::{Error, Store, Turn, access, endings::EndedBy, personal_tokens};
 
 /// Finds something if any user may log in.
 pub(super) const SOMEBODY: &str =
@@ -152,6 +152,10 @@ impl Store {
         };
         if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(None);
+        }
+        if matches!(change, Change::Removed) {
+            // Whoever gets the same address later must not find them alive.
+            personal_tokens::revoke_all(&mut transaction, id, now).await?;
         }
         access::end_sessions(&mut transaction, id).await?;
         let ended = access::end(&mut transaction, id, None, by, now).await?;

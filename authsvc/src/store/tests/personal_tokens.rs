@@ -12,7 +12,7 @@ on_both!(
     dead_personal_tokens_are_forgotten,
 );
 
-fn token(id: &str) -> PersonalToken {
+pub(super) fn token(id: &str) -> PersonalToken {
     PersonalToken {
         id: id.to_owned(),
         name: Some("ci".to_owned()),

@@ -4,6 +4,7 @@ use attache_protocol::secret::Secret;
 
 use super::{
     NOW, Place, at_once, on_both,
+    personal_tokens::token,
     tokens::{CODE, FIRST, code, grant, granted},
 };
 use crate::store::{
@@ -21,6 +22,7 @@ on_both!(
     of_two_who_change_a_password_one_does,
     what_ends_a_user_ends_what_is_just_being_redeemed,
     access_is_listed,
+    whoever_gets_the_address_of_a_removed_user_gets_none_of_their_tokens,
     access_is_ended_for_one_client_or_all,
 );
 
@@ -97,6 +99,18 @@ async fn what_ends_a_user_ends_what_is_just_being_redeemed(place: Place) {
     assert_eq!(open, 0);
     // Whose redemption began after the end found no code; who was faster has a grant, and it has ended.
     assert_eq!(store.held("sub", &code().granted.credential, NOW).await.unwrap(), []);
+}
+
+async fn whoever_gets_the_address_of_a_removed_user_gets_none_of_their_tokens(place: Place) {
+    let store = place.open().await;
+    let user = User { id: token("a").sub, ..user() };
+    store.add_user(&user).await.unwrap();
+    store.create_personal_token(b"one", &token("a")).await.unwrap();
+    let is_alive = async || store.personal_token(b"one").await.unwrap().unwrap().is_alive(NOW);
+    for (change, left) in [(Change::Disabled, true), (Change::Removed, false)] {
+        store.change_user(&user.id, change, EndedBy::Operator, NOW).await.unwrap();
+        assert_eq!(is_alive().await, left, "{change:?}");
+    }
 }
 
 async fn rotate(store: &Store, at: i64) {
