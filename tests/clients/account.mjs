@@ -6,28 +6,15 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
+import { heard, say } from "./talk.mjs";
 
 const [authorizeUrl, email, password, newPassword, folder] = process.argv.slice(2);
 const redirectUri = new URL(authorizeUrl).searchParams.get("redirect_uri");
 const account = new URL("/account", authorizeUrl).href;
 mkdirSync(folder, { recursive: true });
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const say = (said) => process.stdout.write(`${JSON.stringify(said)}\n`);
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 try {
   const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, javaScriptEnabled: false });
   const page = await context.newPage();
@@ -62,7 +49,7 @@ try {
   await logIn(password);
   await page.click("#allow", { noWaitAfter: true });
   say({ redirect: await arrived });
-  await lines.next();
+  await heard();
 
   await page.goto(account);
   const listed = await read();
@@ -100,3 +87,4 @@ try {
 } finally {
   await browser.close();
 }
+process.exit(0);

@@ -29,6 +29,17 @@ const pages = {
   },
   consent: (page) => logIn(page, email, password),
   account: (page) => page.goto(new URL("/account", authorizeUrl).href),
+  "a password that is not changed": async (page) => {
+    await page.fill("#current", "not the password");
+    await page.fill("#new", password);
+    await page.fill("#again", password);
+    await page.click("#change-password");
+    await page.waitForSelector("#problem");
+  },
+  "the end of a session": async (page) => {
+    await page.click("#sign-out");
+    await page.waitForSelector("#signed-out");
+  },
 };
 
 const browser = await launch();

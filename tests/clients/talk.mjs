@@ -12,11 +12,13 @@ const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 export const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
+/** The next line that the test says. */
+export const heard = async () => (await lines.next()).value;
+
 /** Has the user of the test log in; where the browser was sent in the end. */
 export async function authorized(url) {
   say({ authorize: String(url) });
-  const { value } = await lines.next();
-  return new URL(value.trim());
+  return new URL((await heard()).trim());
 }
 
 /** The same for a client that waits for its browser on loopback. */
