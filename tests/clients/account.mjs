@@ -17,9 +17,9 @@ mkdirSync(folder, { recursive: true });
 const browser = await launch();
 try {
   const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, javaScriptEnabled: false });
-  const page = await context.newPage();
+  let page = await context.newPage();
   const violations = [];
-  page.on("console", (message) => {
+  context.on("console", (message) => {
     if (/Content Security Policy|refused/i.test(message.text())) violations.push(message.text());
   });
   const shoot = (name) => page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
@@ -51,6 +51,9 @@ try {
   say({ redirect: await arrived });
   await heard();
 
+  // Nobody listens where the client would be: the browser may still be on its way to a page that says so.
+  await page.close();
+  page = await context.newPage();
   await page.goto(account);
   const listed = await read();
   await shoot("account");
