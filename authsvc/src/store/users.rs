@@ -46,6 +46,17 @@ pub enum Change<'a> {
     Removed,
 }
 
+/// Every column of users, of those that `rest` says.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, email, password_hash, user_groups, created_at, password_changed_at, disabled_at, epoch
+             FROM users ",
+            $rest
+        )
+    };
+}
+
 impl Store {
     /// Adds a user; `false` if somebody has their address, or was them before.
     ///
@@ -74,14 +85,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn user(&self, id: &str) -> Result<Option<User>, Error> {
-        let user = sqlx::query_as(
-            "SELECT id, email, password_hash, user_groups, created_at, password_changed_at, disabled_at, epoch
-             FROM users WHERE id = $1",
-        )
-            .bind(super::text(id))
-            .fetch_optional(self.reader())
-            .await?;
-        Ok(user)
+        self.user_where(select!("WHERE id = $1"), id).await
     }
 
     /// The user with this address, in lower case.
@@ -89,14 +93,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn user_with_email(&self, email: &str) -> Result<Option<User>, Error> {
-        let user = sqlx::query_as(
-            "SELECT id, email, password_hash, user_groups, created_at, password_changed_at, disabled_at, epoch
-             FROM users WHERE email = $1",
-        )
-            .bind(super::text(email))
-            .fetch_optional(self.reader())
-            .await?;
-        Ok(user)
+        self.user_where(select!("WHERE email = $1"), email).await
+    }
+
+    async fn user_where(&self, select: &'static str, is: &str) -> Result<Option<User>, Error> {
+        let user = sqlx::query_as(select).bind(super::text(is));
+        Ok(user.fetch_optional(self.reader()).await?)
     }
 
     /// Every user, by address.
@@ -104,12 +106,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn users(&self) -> Result<Vec<User>, Error> {
-        let users =
-            sqlx::query_as(
-            "SELECT id, email, password_hash, user_groups, created_at, password_changed_at, disabled_at, epoch
-             FROM users ORDER BY email",
-        ).fetch_all(self.reader()).await?;
-        Ok(users)
+        Ok(sqlx::query_as(select!("ORDER BY email")).fetch_all(self.reader()).await?)
     }
 
     /// Whether any user may log in.
