@@ -9,7 +9,7 @@ use attache_tests::{
     oauth::{OAuth, REDIRECT_URI, Tokens, VERIFIER},
     person::Person,
     stack::{EMAIL, PASSWORD, SERVICE_SECRET, Setup, Stack, WEBHOOK_SECRET, parts},
-    upstream::{Answer, Upstream, mcp},
+    upstream::{Upstream, mcp},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -233,12 +233,7 @@ async fn operate(stack: &Stack) -> Result<String> {
 #[tokio::test]
 async fn s64_no_secret_is_in_any_log_at_trace_level() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
-    let attempts = std::sync::atomic::AtomicUsize::new(0);
-    let receiver = Upstream::start(move |_| {
-        let attempt = attempts.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Answer::status(if attempt == 0 { 500 } else { 204 })
-    })
-    .await?;
+    let receiver = Upstream::failing_once().await?;
     let mut setup = Setup::new().server_with(json!({
         "name": "everything", "url": server.url("/mcp"),
         "credentials": {"header": "x-api-key", "value": SERVER_KEY},

@@ -7,8 +7,8 @@ use attache_tests::{
     http,
     mcp::Mcp,
     oauth,
-    stack::{Setup, ports},
-    upstream::{Answer, Upstream, mcp},
+    stack::{Setup, WEBHOOK_SECRET, ports},
+    upstream::{Upstream, mcp},
 };
 use serde_json::{Value, json};
 
@@ -58,15 +58,9 @@ async fn a_server_that_is_down_is_a_clear_answer_and_an_event() -> Result<()> {
 #[tokio::test]
 async fn a_webhook_receiver_that_fails_gets_the_event_again() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
-    let attempts = std::sync::atomic::AtomicUsize::new(0);
-    let receiver = Upstream::start(move |_| {
-        let attempt = attempts.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Answer::status(if attempt == 0 { 500 } else { 204 })
-    })
-    .await?;
-    let secret = "whsec_dGhlIHNlY3JldCBvZiB0aGUgd2ViaG9vayBvZiB0aGUgdGVzdHM=";
+    let receiver = Upstream::failing_once().await?;
     let setup = Setup::new().server("everything", &server.url("/mcp"));
-    let stack = setup.webhook(&receiver.url("/hook"), secret).start().await?;
+    let stack = setup.webhook(&receiver.url("/hook"), WEBHOOK_SECRET).start().await?;
     let refused = Mcp::new(&stack.url("everything"), None).post("{}").await?;
     assert_eq!(refused.status(), 401);
 

@@ -5,7 +5,10 @@
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -70,6 +73,19 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// A webhook receiver that fails once (500), and then takes what comes (204).
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn failing_once() -> Result<Self> {
+        let attempts = AtomicUsize::new(0);
+        Self::start(move |_| {
+            let attempt = attempts.fetch_add(1, Ordering::SeqCst);
+            Answer::status(if attempt == 0 { 500 } else { 204 })
+        })
+        .await
+    }
+
     /// Listens on a free port of loopback and answers with what `script` makes of each request.
     ///
     /// # Errors
