@@ -16,6 +16,7 @@ use axum::{
 use crate::{
     address::ClientAddress,
     authorization::{
+        authorize::admit,
         interaction::{self, Wanted, with_cookie},
         parameters::Parameters,
         read_form,
@@ -92,7 +93,7 @@ async fn show(
     parameters: &Parameters,
 ) -> Result<Response, Trouble> {
     let Some(session) = sessions::current(app, headers).await? else {
-        app.authorizations.admit(address).map_err(|_seconds| Trouble::Overloaded)?;
+        admit(app, address)?;
         return interaction::begin(app, headers, Wanted::Account, "/oauth/login").await;
     };
     let done = Done::told(parameters, &session).map(Done::words);

@@ -80,27 +80,31 @@ async fn authorize(
         Err(fault) => return refuse(fault).await,
     };
     let login = login.map(|login| (login, Freshness::Earlier));
-    // Only what waits for somebody is kept.
-    let admit = || {
-        app.authorizations.admit(address).map_err(|_seconds| {
-            app.metrics.throttled(Throttled::Authorization);
-            Trouble::Overloaded
-        })
-    };
     match decide(app, asked, login).await? {
         Grant::Asked(asked) => {
-            admit()?;
+            admit(app, address)?;
             let wanted = Wanted::Authorization(asked);
             interaction::begin(app, headers, wanted, "/oauth/login").await
         }
         Grant::LoggedIn(waiting) => {
-            admit()?;
+            admit(app, address)?;
             let wanted = Wanted::Authorization(waiting.asked().clone());
             interaction::begin(app, headers, wanted, "/oauth/consent").await
         }
         Grant::Consented(consented) => finish(app, &consented).await,
         Grant::Refused(refused) => refuse(refused.fault).await,
     }
+}
+
+/// Only what waits for somebody is kept, and of one network only so much.
+///
+/// # Errors
+/// When it is too much.
+pub fn admit(app: &App, address: IpAddr) -> Result<(), Trouble> {
+    app.authorizations.admit(address).map_err(|_seconds| {
+        app.metrics.throttled(Throttled::Authorization);
+        Trouble::TooMany
+    })
 }
 
 /// Who asks: registered here, or described by a document at its URL.
@@ -111,7 +115,8 @@ async fn client(app: &App, address: IpAddr, client_id: &str) -> Result<Client, T
     cimd::resolve(app, address, client_id).await.map_err(|error| match error {
         NoClient::Store(error) => error.into(),
         NoClient::Id => Trouble::UnknownClient,
-        NoClient::TooMany | NoClient::Fetch(FetchError::Busy) => Trouble::Overloaded,
+        NoClient::TooMany => Trouble::TooMany,
+        NoClient::Fetch(FetchError::Busy) => Trouble::Overloaded,
         error @ (NoClient::Fetch(_) | NoClient::Document(_)) => {
             tracing::info!(client_id, %error, "a client has no document");
             Trouble::NoDocument

@@ -28,8 +28,10 @@ pub enum Trouble {
     Answered,
     /// The form comes from elsewhere, or from a page that is out of date.
     ForeignForm,
-    /// Too many passwords are being checked, or too many requests wait for somebody.
+    /// Too many passwords are being checked, or too many documents fetched.
     Overloaded,
+    /// Too many requests of one network wait for somebody.
+    TooMany,
     /// It is our fault.
     Broken,
 }
@@ -53,7 +55,7 @@ impl Trouble {
         let (status, title, problem, remedy) = self.text();
         let page = Page { style: STYLE, gateway: gateway(config), title, problem, remedy };
         let mut response = respond(status, &page);
-        if *self == Self::Overloaded {
+        if matches!(self, Self::Overloaded | Self::TooMany) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         }
         response
@@ -109,6 +111,12 @@ impl Trouble {
                 "This form is not valid any more",
                 "It was sent from another site, or your sign-in changed since the page was opened.",
                 AGAIN,
+            ),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests",
+                "Too many people or programs of your network are signing in at the same time.",
+                "Wait a few seconds, then try again.",
             ),
             Self::Overloaded | Self::Broken => self.ours(),
         }

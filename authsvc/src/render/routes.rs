@@ -151,7 +151,7 @@ fn server(server: &Server) -> Tree {
         "response_headers_to_remove" => Tree::from(OF_THE_ORIGIN.map(Tree::from).to_vec()),
         "response_headers_to_add" => list![
             header("content-security-policy", "sandbox; default-src 'none'"),
-            header("x-content-type-options", "nosniff"),
+            not_sniffed(),
         ],
         "typed_per_filter_config" => section! { CORS_FILTER => cors() },
     };
@@ -207,24 +207,32 @@ fn nothing_here(config: &Config) -> Tree {
     let paths: Vec<String> =
         config.servers.iter().map(|server| config.public_url.url(&server.path)).collect();
     let text = format!("there is nothing at this path; MCP is served at {}", paths.join(", "));
-    refusal(&text, list![json_type(), header("access-control-allow-origin", "*")])
+    refusal(&text, vec![header("access-control-allow-origin", "*")])
 }
 
 fn wrong_host(config: &Config) -> Tree {
-    refusal(&format!("this gateway is called {}", config.public_url), list![json_type()])
+    refusal(&format!("this gateway is called {}", config.public_url), Vec::new())
 }
 
-fn refusal(text: &str, headers: Tree) -> Tree {
+/// Nothing that a browser could show in a frame, run, or take for something else.
+fn refusal(text: &str, more: Vec<Tree>) -> Tree {
+    let mut headers = vec![
+        header("content-type", "application/json"),
+        header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        header("x-frame-options", "DENY"),
+        not_sniffed(),
+    ];
+    headers.extend(more);
     let body = json!({ "error": "not_found", "error_description": text }).to_string();
     section! {
         "match" => section! { "prefix" => "/" },
         "direct_response" => section! { "status" => 404_u32, "body" => section! { "inline_string" => body } },
-        "response_headers_to_add" => headers,
+        "response_headers_to_add" => Tree::List(headers),
     }
 }
 
-fn json_type() -> Tree {
-    header("content-type", "application/json")
+fn not_sniffed() -> Tree {
+    header("x-content-type-options", "nosniff")
 }
 
 /// A header that replaces one of the same name.
