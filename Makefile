@@ -1,7 +1,7 @@
 # Every command of this repository. `make` lists them; CI runs `check` and `test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wasm authsvc test e2e conformance matrix check bench bench-auth soak fmt clean
+.PHONY: help run build wasm authsvc test e2e conformance matrix check bench bench-auth soak scan fmt clean
 MAKEFLAGS += --no-print-directory
 
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -65,6 +65,9 @@ bench-auth: ## measure what authsvc does in a second: registrations, logins, tok
 
 soak: ## ten minutes of open streams, calls and clients that leave: memory stays flat, nothing is stuck or lost
 	@scripts/soak.sh
+
+scan: ## have wapiti attack the login, consent and account pages (installs 200 MB, once)
+	@scripts/scan.sh
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -75,6 +75,23 @@ impl Person {
         )
     }
 
+    /// Opens a page, and stays there; where it is.
+    ///
+    /// # Errors
+    /// When there is no end of redirects.
+    pub async fn open(&mut self, url: &Url) -> Result<Url> {
+        let mut answer = self.get(url).await?;
+        for _ in 0..PAGES {
+            if !answer.status().is_redirection() {
+                return Ok(answer.url().clone());
+            }
+            let location = answer.headers().get(header::LOCATION).context("no Location")?;
+            let next = answer.url().join(location.to_str()?)?;
+            answer = self.get(&next).await?;
+        }
+        bail!("no end of redirects at {}", answer.url())
+    }
+
     async fn get(&mut self, url: &Url) -> Result<Response> {
         let request = self.http.get(url.clone()).header(header::COOKIE, self.cookie());
         let answer = request.send().await?;
