@@ -22,7 +22,7 @@ pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod operator;
-mod outgoing;
+pub mod outgoing;
 pub mod pages;
 pub mod password;
 pub mod personal_token;

@@ -12,8 +12,7 @@ use super::{Finding, all, fetch};
 use crate::{
     address::on_this_machine,
     config::{Config, HttpVersion, Server},
-    events::target,
-    outgoing,
+    outgoing::{self, target},
 };
 
 /// Patience with the resolver of names.

@@ -12,13 +12,13 @@ use time::{
 };
 use url::Url;
 
-use super::{
-    signature::{Key, KeyError},
-    target::{self, GuardedResolver, TargetError},
-};
+use super::signature::{Key, KeyError};
 use crate::{
     config,
-    outgoing::{self, explain},
+    outgoing::{
+        self, explain,
+        target::{self, GuardedResolver, TargetError},
+    },
 };
 
 /// Time in which a receiver must answer.

@@ -1,4 +1,8 @@
-//! The HTTP client with which we go out: to where the configuration says, and nowhere else.
+//! The HTTP client with which we go out: to where the configuration says, and nowhere else. [`target`] says where that
+//! may be, [`guarded`] asks others for JSON.
+
+pub mod guarded;
+pub mod target;
 
 use reqwest::{Client, ClientBuilder, redirect};
 use std::error::Error as _;

@@ -1,4 +1,4 @@
-//! Where a webhook may be sent: over TLS to globally routable addresses, unless the operator says otherwise.
+//! Where we may go: over TLS to globally routable addresses, unless the operator says otherwise.
 //!
 //! A name is resolved once for each connection, every address of the answer is looked at, and the connection
 //! goes to those very addresses: a name that changes its answer between check and use gains nothing.
@@ -15,17 +15,17 @@ use url::{Host, Url};
 use crate::config::WebhookTargets;
 
 /// Why a target is refused.
-#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TargetError {
     /// Not `https`, nor `http` where that is allowed.
-    #[error("webhook scheme `{0}` is not allowed: use https (or http with allow_private: true)")]
+    #[error("the scheme `{0}` is not allowed: use https (or http with allow_private: true)")]
     Scheme(String),
-    /// No host, so nobody to send to.
-    #[error("webhook url has no host")]
+    /// No host, so nobody to speak to.
+    #[error("the URL has no host")]
     Host,
     /// At least one of its addresses is not globally routable.
     #[error(
-        "webhook host has the address {0}, which is not globally routable: set allow_private: true if it is meant"
+        "the host has the address {0}, which is not globally routable: set allow_private: true if it is meant"
     )]
     Address(IpAddr),
 }
