@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path};
 use attache_protocol::plugin::Authentication;
 
 use crate::{
-    config::{Authorization, Config},
+    config::{Config, Mode},
     store, users,
 };
 
@@ -18,15 +18,7 @@ pub const NOBODY: &str =
 pub fn summary(config: &Config) -> String {
     let mut lines = Vec::new();
     lines.push(("clients", format!("{} (Envoy listens on {})", config.public_url, config.listen)));
-    let Authorization::Embedded(embedded) = &config.authorization;
-    let users = embedded.users.len();
-    lines.push((
-        "logins",
-        format!(
-            "{users} user{} here, others in the database, tokens by authsvc",
-            if users == 1 { "" } else { "s" }
-        ),
-    ));
+    lines.push(("logins", logins_of(&config.authorization.mode)));
     lines.push((
         "authsvc",
         format!("{} public, {} internal", config.service.listen, config.service.internal),
@@ -55,6 +47,18 @@ pub fn summary(config: &Config) -> String {
     })
 }
 
+fn logins_of(mode: &Mode) -> String {
+    let embedded = match mode {
+        Mode::Embedded(embedded) => embedded,
+        Mode::Brokered(brokered) => {
+            return format!("at {}, tokens by it ({})", brokered.issuer, mode.as_str());
+        }
+    };
+    let users = embedded.users.len();
+    let plural = if users == 1 { "" } else { "s" };
+    format!("{users} user{plural} here, others in the database, tokens by authsvc")
+}
+
 /// What about the machine does not fit; each a sentence.
 #[must_use]
 pub fn surroundings(file: &Path, config: &Config) -> Vec<String> {
@@ -77,7 +81,7 @@ pub fn surroundings(file: &Path, config: &Config) -> Vec<String> {
 
 /// Whether anybody can log in; a sentence if not.
 pub async fn logins(config: &Config) -> Option<String> {
-    if users::members(config).next().is_some() {
+    if config.authorization.brokered().is_some() || users::members(config).next().is_some() {
         return None;
     }
     match store::has_users(&config.database).await {

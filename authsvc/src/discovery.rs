@@ -14,7 +14,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    config::{Authorization, Config, Server, Signing},
+    config::{Config, Server, Signing},
     refusal::{NotFound, Refusal},
     state::App,
     token::machine,
@@ -74,7 +74,8 @@ pub async fn path_resource(State(app): State<App>, uri: Uri) -> Result<Response,
 /// # Errors
 /// When the keys cannot be read; whoever verifies goes on with those that it has.
 pub async fn jwks(State(app): State<App>) -> Result<Response, Refusal> {
-    let ring = app.keys.ring().await?;
+    let keys = app.keys().ok_or(Refusal::NoProvider { retry_after: 10 })?;
+    let ring = keys.ring().await?;
     Ok((cache(), Json(ring.jwks())).into_response())
 }
 
@@ -109,8 +110,7 @@ pub(crate) fn protected(config: &Config) -> impl Iterator<Item = &Server> {
 pub(crate) fn metadata(config: &Config) -> Metadata {
     let url = |path: &str| config.public_url.url(path);
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-    let Authorization::Embedded(embedded) = &config.authorization;
-    let documents = !embedded.metadata_documents.hosts.is_empty();
+    let documents = !config.authorization.clients.metadata_documents.hosts.is_empty();
     // What only programs of the configuration can use is said where there are any: there are clients that take
     // the first thing they see.
     let all_but_last =

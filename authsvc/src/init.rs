@@ -176,10 +176,7 @@ mod tests {
     use argon2::{Argon2, PasswordVerifier as _};
 
     use super::{Error, Named, Plan, init};
-    use crate::{
-        config::{Authorization, Config},
-        random::Random,
-    };
+    use crate::{config::Config, random::Random};
 
     fn plan(folder: &std::path::Path, servers: &[&str]) -> Plan {
         Plan {
@@ -203,7 +200,7 @@ mod tests {
         assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
         assert_eq!(loaded.config.envoy.wasm, folder.path().join("target/attache.wasm"));
         assert_eq!(loaded.config.servers[1].url.as_str(), "https://two.example.com/mcp");
-        let Authorization::Embedded(embedded) = &loaded.config.authorization;
+        let embedded = loaded.config.authorization.embedded().unwrap();
         let hash = embedded.users[0].password_hash.reveal().as_str();
         assert!(
             Argon2::default().verify_password(login.password.reveal().as_bytes(), hash).is_ok()

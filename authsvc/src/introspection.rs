@@ -18,7 +18,6 @@ use serde_json::json;
 
 use crate::{
     cimd,
-    config::Authorization,
     keys::Verified,
     personal_token::introspect as personal_token_of,
     refusal::{NO_STORE, Refusal},
@@ -109,12 +108,16 @@ pub async fn introspect(
 
 /// A refresh token is good if it would be rotated now.
 async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
-    let Authorization::Embedded(embedded) = &app.config.authorization;
     let now_ms = app.clock.now_ms();
     let presented = app.store.as_if_presented(&store::digest(token), now_ms).await?;
     let Some(presented) = presented else { return Ok(None) };
     let client_id = &presented.granted.client_id;
-    let worth = token::refresh::judge(&presented, client_id, now_ms, embedded.refresh_grace);
+    let worth = token::refresh::judge(
+        &presented,
+        client_id,
+        now_ms,
+        app.config.authorization.refresh.grace,
+    );
     if worth != Worth::Good || !cimd::is_trusted(app, client_id) {
         return Ok(None);
     }
@@ -140,7 +143,8 @@ async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
 
 /// An access token is good if one of our keys signed it, it has not expired, and its grant stands.
 async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
-    let Some(Verified { claims, validity }) = app.keys.ring().await?.verify(token) else {
+    let Some(keys) = app.keys() else { return Ok(None) };
+    let Some(Verified { claims, validity }) = keys.ring().await?.verify(token) else {
         return Ok(None);
     };
     let alive = app.clock.now_unix() < validity.expires_at

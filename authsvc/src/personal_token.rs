@@ -13,7 +13,7 @@ use crate::{
         resource::{self, InvalidTarget},
         scope,
     },
-    config::{Authorization, Config, PersonalTokens},
+    config::{Config, Elsewhere, Embedded, PersonalTokens},
     introspection::Active,
     random::Random,
     state::App,
@@ -49,6 +49,9 @@ pub enum Refused {
         "authorization.embedded.personal_access_tokens.enabled is false: no such token is accepted"
     )]
     Off,
+    /// A provider issues the tokens.
+    #[error(transparent)]
+    Elsewhere(#[from] Elsewhere),
     /// Nobody of this address may log in.
     #[error("there is no user {0}: `authsvc user list` names them")]
     NoUser(String),
@@ -91,8 +94,7 @@ pub fn make(
     random: &Random,
     now: i64,
 ) -> Result<Made, Refused> {
-    let Authorization::Embedded(embedded) = &config.authorization;
-    if embedded.personal_tokens == PersonalTokens::Off {
+    if config.authorization.own()?.personal_tokens == PersonalTokens::Off {
         return Err(Refused::Off);
     }
     if !LIFE.contains(&order.life) {
@@ -132,9 +134,9 @@ pub fn make(
 /// # Errors
 /// When the database fails.
 pub async fn introspect(app: &App, token: &str) -> Result<Option<Active>, store::Error> {
-    let Authorization::Embedded(embedded) = &app.config.authorization;
     let now = app.clock.now_unix();
-    if embedded.personal_tokens == PersonalTokens::Off {
+    let off = |embedded: &Embedded| embedded.personal_tokens == PersonalTokens::Off;
+    if app.config.authorization.embedded().is_none_or(off) {
         return Ok(None);
     }
     let found = app.store.personal_token(&store::digest(token)).await?;

@@ -74,6 +74,12 @@ pub enum Refusal {
         /// Seconds.
         retry_after: u64,
     },
+    /// Who logs people in and issues the tokens cannot be asked now.
+    #[error("the identity provider cannot be reached, try again in {retry_after} seconds")]
+    NoProvider {
+        /// Seconds.
+        retry_after: u64,
+    },
     /// It is our fault.
     #[error("something went wrong here, try again")]
     Internal,
@@ -129,6 +135,7 @@ impl Refusal {
             Self::InvalidRedirectUri(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),
             Self::InvalidClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+            Self::NoProvider { .. } => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         }
     }
@@ -170,7 +177,7 @@ impl IntoResponse for Refusal {
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if let Self::TooMany { retry_after } = self {
+        if let Self::TooMany { retry_after } | Self::NoProvider { retry_after } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
         }
         response

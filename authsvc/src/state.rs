@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::counter::Counter;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cimd::fetch::Fetcher,
     clock::Clock,
-    config::{Authorization, Config},
+    config::Config,
     events::arrivals::Arrivals,
     keys::{Keeper, Keys, Settings},
     limits::PerNetwork,
@@ -29,8 +30,8 @@ pub struct App {
     pub clock: Clock,
     /// The dice.
     pub random: Random,
-    /// Keys that sign tokens.
-    pub keys: Arc<Keys>,
+    /// Who issues access tokens.
+    pub issuance: Issuance,
     /// Limits of registration.
     pub registrations: Arc<PerNetwork>,
     /// Limits of requests for authorization.
@@ -53,7 +54,45 @@ pub struct App {
     pub closing: CancellationToken,
 }
 
+/// Who issues access tokens.
+#[derive(Clone, Debug)]
+pub enum Issuance {
+    /// authsvc, with these keys.
+    Own(Arc<Keys>),
+    /// A provider, before which authsvc stands.
+    Brokered,
+}
+
+impl Issuance {
+    async fn open(
+        config: &Config,
+        store: &Store,
+        clock: &Clock,
+        random: &Random,
+    ) -> anyhow::Result<Self> {
+        let Ok(settings) = Settings::of(config) else { return Ok(Self::Brokered) };
+        let keeper = Keeper::new(store.clone(), settings, random.clone());
+        Ok(Self::Own(Arc::new(Keys::open(keeper, clock.now_unix()).await?)))
+    }
+
+    fn rotations(&self) -> Counter {
+        match self {
+            Self::Own(keys) => keys.rotations(),
+            Self::Brokered => Counter::default(),
+        }
+    }
+}
+
 impl App {
+    /// Keys that sign tokens; none where a provider issues them.
+    #[must_use]
+    pub fn keys(&self) -> Option<&Keys> {
+        match &self.issuance {
+            Issuance::Own(keys) => Some(keys),
+            Issuance::Brokered => None,
+        }
+    }
+
     /// Who may log in.
     #[must_use]
     pub fn users(&self) -> Directory<'_> {
@@ -65,20 +104,20 @@ impl App {
     /// # Errors
     /// When the database cannot be opened or holds a broken key.
     pub async fn open(config: Config, clock: Clock, random: Random) -> anyhow::Result<Self> {
-        let Authorization::Embedded(embedded) = &config.authorization;
         let store = Store::open(&config.database).await?;
-        let keeper = Keeper::new(store.clone(), Settings::of(&config), random.clone());
-        let keys = Keys::open(keeper, clock.now_unix()).await?;
+        let issuance = Issuance::open(&config, &store, &clock, &random).await?;
         let started_at = clock.now_unix();
         Ok(Self {
-            metrics: Arc::new(Metrics::new(keys.rotations(), started_at)),
+            metrics: Arc::new(Metrics::new(issuance.rotations(), started_at)),
             started_at,
             stopping: CancellationToken::new(),
             closing: CancellationToken::new(),
-            keys: Arc::new(keys),
+            issuance,
             registrations: Arc::new(PerNetwork::registrations(clock.clone())),
             authorizations: Arc::new(PerNetwork::authorizations(clock.clone())),
-            documents: Arc::new(Fetcher::new(embedded.metadata_documents.clone())?),
+            documents: Arc::new(Fetcher::new(
+                config.authorization.clients.metadata_documents.clone(),
+            )?),
             throttle: Arc::default(),
             passwords: Arc::default(),
             arrivals: Arrivals::default(),

@@ -89,6 +89,39 @@ pub struct Events {
     pub flush_ms: u64,
 }
 
+/// Where access tokens say what. A name is that of a claim, dots and all, or else a path into nested objects:
+/// `realm_access.roles`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimNames {
+    /// Groups of the subject: an array, or a single text.
+    pub groups: String,
+    /// E-mail address of the subject.
+    pub email: String,
+    /// Scopes: a text with spaces, or an array. The first of these that is there counts; without a name tokens say
+    /// nothing of scopes, and none are asked of them.
+    pub scope: Vec<String>,
+}
+
+impl Default for ClaimNames {
+    /// As most call them; `scp` is what Entra and Okta do.
+    fn default() -> Self {
+        Self {
+            groups: "groups".to_owned(),
+            email: "email".to_owned(),
+            scope: vec!["scope".to_owned(), "scp".to_owned()],
+        }
+    }
+}
+
+impl ClaimNames {
+    /// The same, of tokens that say nothing of scopes.
+    #[must_use]
+    pub fn without_scope(self) -> Self {
+        Self { scope: Vec::new(), ..self }
+    }
+}
+
 /// Bounds on what one exchange may hold, bytes.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

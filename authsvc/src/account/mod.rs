@@ -21,7 +21,6 @@ use crate::{
         parameters::Parameters,
         read_form,
     },
-    config::Authorization,
     cookies::Cookie,
     csrf::{self, Form},
     pages::{
@@ -37,6 +36,8 @@ use crate::{
 };
 
 const PATH: &str = "/account";
+/// How long access lingers where a provider decides it.
+const LINGERS: &str = "the life of its access token";
 /// Longest field but a password, bytes.
 const MAX_FIELD: usize = 2048;
 
@@ -157,7 +158,6 @@ async fn page(
     done: Option<&'static str>,
     problem: Option<String>,
 ) -> Result<Response, Trouble> {
-    let Authorization::Embedded(embedded) = &app.config.authorization;
     let login = &session.login;
     let member = app.users().by_sub(&login.sub).await?;
     let held = app.store.held(&login.sub, &login.credential, app.clock.now_unix()).await?;
@@ -170,7 +170,11 @@ async fn page(
         done,
         problem,
         applications: access::applications(&held, &agreed),
-        lingers: words::duration(embedded.access_token_ttl),
+        lingers: app
+            .config
+            .authorization
+            .embedded()
+            .map_or_else(|| LINGERS.to_owned(), |own| words::duration(own.access_token_ttl)),
         has_password: member.is_some_and(|member| member.source != Source::Configuration),
         shortest: SHORTEST,
     };

@@ -23,7 +23,6 @@ use self::{
 };
 use crate::{
     clock::seconds,
-    config::Authorization,
     metrics::Throttled,
     state::App,
     store::{
@@ -98,9 +97,8 @@ pub fn is_trusted(app: &App, client_id: &str) -> bool {
 }
 
 async fn fetch(app: &App, address: IpAddr, id: &DocumentUrl) -> Result<(Document, i64), NoClient> {
-    let Authorization::Embedded(embedded) = &app.config.authorization;
     let Fetched { body, age } = app.documents.json(address, id.url()).await?;
-    let private = &embedded.private_redirect_uris;
+    let private = &app.config.authorization.clients.private_redirect_uris;
     let document = Document::parse(&body, id, private, app.documents.policy())?;
     tracing::info!(client_id = id.as_str(), "the document of a client was read");
     Ok((document, seconds(age)))

@@ -4,8 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use attache_protocol::{jwk::KeySet, secret::Secret};
 
-use super::WebhookTargets;
-
 /// The embedded authorization server.
 #[derive(Clone, Debug)]
 pub struct Embedded {
@@ -13,46 +11,14 @@ pub struct Embedded {
     pub users: Vec<User>,
     /// Life of an access token.
     pub access_token_ttl: Duration,
-    /// How long an unused refresh token stays good.
-    pub refresh_token_idle: Duration,
-    /// How long a family of refresh tokens lives, however often it is used.
-    pub refresh_token_absolute: Duration,
-    /// Time in which a refresh token that was already used still gets live tokens (lost responses).
-    pub refresh_grace: Duration,
-    /// Redirect URIs with a private-use scheme that clients may register, exactly.
-    pub private_redirect_uris: Vec<String>,
     /// Signature algorithm of access tokens.
     pub signing: Signing,
     /// How long a key signs before the next one does.
     pub key_rotation: Duration,
-    /// Encrypts private keys in the database; without it `service.secret` does.
-    pub key_encryption_secret: Option<Secret>,
-    /// Which clients may be described by a document at their URL.
-    pub metadata_documents: MetadataDocuments,
     /// Programs that get tokens for themselves.
     pub machine_clients: Vec<MachineClient>,
     /// Whether there are personal access tokens.
     pub personal_tokens: PersonalTokens,
-}
-
-/// Which Client ID Metadata Documents are fetched.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct MetadataDocuments {
-    /// Hosts that are trusted with it; without any there are no such clients.
-    pub hosts: Vec<HostPattern>,
-    /// Where those may be.
-    pub targets: WebhookTargets,
-}
-
-/// Which hosts are meant.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum HostPattern {
-    /// `*`.
-    Any,
-    /// This one.
-    Exactly(String),
-    /// `*.` and this: every name below it.
-    Below(String),
 }
 
 /// A program that acts for itself, not for a user: it gets tokens by client credentials (RFC 6749 section 4.4).

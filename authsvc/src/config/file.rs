@@ -1,5 +1,7 @@
 //! A strict mirror of `attache.yaml`, without logic: every key that there is, every value still text.
 
+use std::collections::BTreeMap;
+
 use attache_protocol::secret::Secret;
 use serde::Deserialize;
 
@@ -20,6 +22,8 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Authorization {
     pub(super) embedded: Option<Embedded>,
+    pub(super) external: Option<External>,
+    pub(super) dex: Option<Dex>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +41,88 @@ pub(super) struct Embedded {
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
     pub(super) machine_clients: Option<Vec<Option<MachineClient>>>,
     pub(super) personal_access_tokens: Option<PersonalTokens>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct External {
+    pub(super) issuer: Option<String>,
+    pub(super) client: Option<ProviderClient>,
+    pub(super) registration: Option<Registration>,
+    pub(super) audience: Option<String>,
+    pub(super) resource_parameter: Option<String>,
+    pub(super) scopes: Option<Vec<Option<String>>>,
+    pub(super) scope_map: Option<BTreeMap<String, Option<String>>>,
+    pub(super) claims: Option<ClaimNames>,
+    pub(super) introspection: Option<Introspection>,
+    pub(super) algorithm: Option<String>,
+    pub(super) allow_private: Option<String>,
+    pub(super) refresh_token_idle: Option<String>,
+    pub(super) refresh_token_absolute: Option<String>,
+    pub(super) refresh_grace: Option<String>,
+    pub(super) private_redirect_uris: Option<Vec<Option<String>>>,
+    pub(super) key_encryption_secret: Option<Secret>,
+    pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dex {
+    pub(super) issuer: Option<String>,
+    pub(super) grpc: Option<DexApi>,
+    pub(super) scopes: Option<Vec<Option<String>>>,
+    pub(super) refresh_token_idle: Option<String>,
+    pub(super) refresh_token_absolute: Option<String>,
+    pub(super) refresh_grace: Option<String>,
+    pub(super) private_redirect_uris: Option<Vec<Option<String>>>,
+    pub(super) key_encryption_secret: Option<Secret>,
+    pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProviderClient {
+    pub(super) id: Option<String>,
+    pub(super) secret: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registration {
+    pub(super) enabled: Option<String>,
+    pub(super) initial_access_token: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClaimNames {
+    pub(super) groups: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) scope: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Introspection {
+    pub(super) enabled: Option<String>,
+    pub(super) cache: Option<String>,
+    pub(super) without_audience: Option<String>,
+    pub(super) client: Option<ProviderClient>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DexApi {
+    pub(super) address: Option<String>,
+    pub(super) tls: Option<DexTls>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DexTls {
+    pub(super) ca: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) private_key: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,7 @@
 //! `attache.yaml`, compiled: what the rest of the program works with, and cannot be wrong.
 
+mod authorization;
+mod brokered;
 mod compile;
 mod database;
 mod decode;
@@ -22,13 +24,17 @@ use attache_protocol::{plugin, secret::Secret};
 use url::Url;
 
 pub use self::{
+    authorization::{
+        Authorization, ClientPolicy, Elsewhere, HostPattern, MetadataDocuments, Mode, RefreshPolicy,
+    },
+    brokered::{
+        Brokered, Client, Dex, DexIdentity, DexTls, ForeignTokens, Introspector, Issuer,
+        OpaqueTokens, Registrar, Registration, Request, ResourceParameter, WithoutAudience,
+    },
     compile::duration,
     database::Database,
     document::{Path, Step},
-    embedded::{
-        Embedded, HostPattern, MachineClient, MetadataDocuments, PersonalTokens, Proof, Signing,
-        User,
-    },
+    embedded::{Embedded, MachineClient, PersonalTokens, Proof, Signing, User},
     mistake::{Mistake, Mistakes},
     substitution::Lookup,
 };
@@ -149,13 +155,6 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
-}
-
-/// How clients become authorized.
-#[derive(Clone, Debug)]
-pub enum Authorization {
-    /// authsvc is the OAuth 2.1 authorization server.
-    Embedded(Embedded),
 }
 
 /// Where authsvc listens.

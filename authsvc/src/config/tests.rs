@@ -8,8 +8,8 @@ use attache_protocol::plugin::{
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    Authorization, Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, PersonalTokens,
-    Retention, Signing, WebhookTargets,
+    Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, PersonalTokens, Retention,
+    Signing, WebhookTargets,
 };
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
@@ -124,12 +124,15 @@ fn the_least_configuration_has_every_default() {
 #[test]
 fn the_least_authorization_has_every_default() {
     let Loaded { config, .. } = parse(LEAST).unwrap();
-    let Authorization::Embedded(embedded) = &config.authorization;
+    let embedded = config.authorization.embedded().unwrap();
     assert_eq!(embedded.access_token_ttl, Duration::from_secs(3600));
     assert_eq!(embedded.signing, Signing::EdDsa);
     assert_eq!(embedded.key_rotation, Duration::from_secs(90 * 86400));
-    assert_eq!(embedded.key_encryption_secret, None);
-    assert_eq!(embedded.private_redirect_uris, ["cursor://anysphere.cursor-mcp/oauth/callback"]);
+    assert_eq!(config.authorization.key_encryption_secret, None);
+    assert_eq!(
+        config.authorization.clients.private_redirect_uris,
+        ["cursor://anysphere.cursor-mcp/oauth/callback"]
+    );
 }
 
 #[test]
@@ -198,13 +201,13 @@ fn every_key_is_read() {
 #[test]
 fn every_key_of_users_and_servers_is_read() {
     let Loaded { config, .. } = parse(FULL).unwrap();
-    let Authorization::Embedded(embedded) = &config.authorization;
+    let embedded = config.authorization.embedded().unwrap();
     assert_eq!(embedded.users[0].groups, ["dev", "ops, too"]);
     assert_eq!(embedded.users[0].password_hash.reveal(), HASH);
-    assert_eq!(embedded.refresh_token_absolute, Duration::from_secs(20 * 86400));
+    assert_eq!(config.authorization.refresh.absolute, Duration::from_secs(20 * 86400));
     assert_eq!(embedded.signing, Signing::Es256);
     assert_eq!(embedded.key_rotation, Duration::from_secs(30 * 86400));
-    assert_eq!(embedded.key_encryption_secret, Some(config.service.secret.clone()));
+    assert_eq!(config.authorization.key_encryption_secret, Some(config.service.secret.clone()));
     let credentials = config.servers[0].credentials.as_ref().unwrap();
     assert_eq!(credentials.header, "x-api-key");
     assert_eq!(credentials.value.reveal(), "it's \"100%\": {really}");
@@ -257,7 +260,7 @@ fn a_program_has_a_secret_or_keys() {
     let keys = r#"jwks: '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
     for rest in [keys, SECRET, &format!("{SECRET}, scopes: [mcp], groups: [robots]")] {
         let Loaded { config, .. } = parse(&program(rest)).unwrap();
-        let Authorization::Embedded(embedded) = &config.authorization;
+        let embedded = config.authorization.embedded().unwrap();
         assert_eq!(embedded.machine_clients[0].servers, ["everything"], "{rest}");
     }
 }

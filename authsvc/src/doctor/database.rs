@@ -49,7 +49,8 @@ async fn inspect(
     let signing = match schema {
         Schema::UpToDate(_) | Schema::Newer { .. } => {
             let stored = store.signing_keys().await?;
-            keys::current(&stored, &Settings::of(config)).map(|key| key.kid.clone())
+            let settings = Settings::of(config).ok();
+            settings.and_then(|settings| Some(keys::current(&stored, &settings)?.kid.clone()))
         }
         Schema::None | Schema::Older { .. } => None,
     };

@@ -199,7 +199,8 @@ async fn clocks_that_differ_are_noticed() {
 #[tokio::test]
 async fn a_key_set_without_the_key_that_signs_is_noticed() {
     let installation = Installation::new().await;
-    let before = serde_json::to_string(installation.bench.app.keys.ring().await.unwrap().jwks());
+    let before =
+        serde_json::to_string(installation.bench.app.keys().unwrap().ring().await.unwrap().jwks());
     let before = before.unwrap();
     let operator = crate::operator::Operator::open(
         (*installation.bench.app.config).clone(),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::seconds,
-    config::{Authorization, Config, Signing},
+    config::{Config, Elsewhere, Signing},
     random::Random,
     store::{
         Store,
@@ -55,11 +55,13 @@ pub struct Keeper {
 
 impl Settings {
     /// Of a configuration.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let Authorization::Embedded(embedded) = &config.authorization;
+    ///
+    /// # Errors
+    /// [`Elsewhere`] where a provider issues the tokens.
+    pub fn of(config: &Config) -> Result<Self, Elsewhere> {
+        let embedded = config.authorization.own()?;
         let shared = &config.service.secret;
-        let vault = match &embedded.key_encryption_secret {
+        let vault = match &config.authorization.key_encryption_secret {
             Some(secret) => Vault::new(secret, &[shared]),
             None => Vault::new(shared, &[]),
         };
@@ -68,7 +70,7 @@ impl Settings {
             period: seconds(embedded.key_rotation),
             token_life: seconds(embedded.access_token_ttl),
         };
-        Self { signing: embedded.signing, policy, vault }
+        Ok(Self { signing: embedded.signing, policy, vault })
     }
 }
 

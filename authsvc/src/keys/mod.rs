@@ -104,6 +104,12 @@ impl Keys {
         Ok(self.held(Some(Arc::new(ring))))
     }
 
+    /// How long a token lives that is signed now, seconds.
+    #[must_use]
+    pub const fn token_life(&self) -> i64 {
+        self.keeper.settings().policy.token_life
+    }
+
     /// How often another key began to sign while this process looked.
     #[must_use]
     pub fn rotations(&self) -> Counter {
@@ -139,14 +145,15 @@ impl Keys {
     }
 }
 
-/// Sees to the keys until `stop`.
+/// Sees to the keys until `stop`, where there are any.
 pub async fn run(app: App, stop: CancellationToken) {
+    let Some(keys) = app.keys() else { return };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = time::sleep(EVERY) => {}
         }
-        if let Err(error) = app.keys.tick(app.clock.now_unix()).await {
+        if let Err(error) = keys.tick(app.clock.now_unix()).await {
             tracing::warn!(%error, "keys were not looked after, next try in a minute");
         }
     }

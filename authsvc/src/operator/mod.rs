@@ -10,7 +10,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{Config, Elsewhere},
     discovery::JWKS_MAX_AGE,
     keys::{Haste, Keeper, Rotated, Settings, timeline},
     random::Random,
@@ -41,7 +41,7 @@ impl Operator {
     /// # Errors
     /// When the database fails.
     pub async fn keys(&self) -> anyhow::Result<String> {
-        let settings = Settings::of(&self.config);
+        let settings = Settings::of(&self.config)?;
         let keys = self.store.signing_keys().await?;
         let rows = keys.iter().map(|key| {
             let what = match (key.state, timeline(key, &settings)) {
@@ -63,7 +63,7 @@ impl Operator {
     /// # Errors
     /// When it is too new for those who verify to know it, and that matters; when the database fails.
     pub async fn rotate(&self, haste: Haste) -> anyhow::Result<String> {
-        match self.keeper().rotate(haste, self.clock.now_unix()).await? {
+        match self.keeper()?.rotate(haste, self.clock.now_unix()).await? {
             Rotated::Signs(kid) => Ok(format!(
                 "{kid} signs from now on; the key before it stays published until its last token is dead\n"
             )),
@@ -80,7 +80,7 @@ impl Operator {
     /// # Errors
     /// When there is no such key, or the database fails.
     pub async fn revoke(&self, kid: &str) -> anyhow::Result<String> {
-        let revoked = self.keeper().revoke(kid, self.clock.now_unix()).await?;
+        let revoked = self.keeper()?.revoke(kid, self.clock.now_unix()).await?;
         let minutes = JWKS_MAX_AGE / 60;
         let what = match revoked {
             None => bail!("there is no signing key {kid}: `authsvc key list` names them"),
@@ -124,8 +124,8 @@ impl Operator {
         ))
     }
 
-    fn keeper(&self) -> Keeper {
-        Keeper::new(self.store.clone(), Settings::of(&self.config), self.random.clone())
+    fn keeper(&self) -> Result<Keeper, Elsewhere> {
+        Ok(Keeper::new(self.store.clone(), Settings::of(&self.config)?, self.random.clone()))
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
             operator.keys().await.unwrap().contains("retired  2026-09-21T14:13:20Z  published")
         );
 
-        let stored = bench.app.keys.stored().await.unwrap();
+        let stored = bench.app.keys().unwrap().stored().await.unwrap();
         let current = stored.iter().find(|key| key.state == State::Current).unwrap();
         let said = operator.revoke(&current.kid).await.unwrap();
         assert!(said.contains("the next key signs from now on") && said.contains("5 minutes"));

@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use super::{Operator, date, table};
 use crate::{
-    config::{Authorization, PersonalTokens},
+    config::PersonalTokens,
     personal_token::{self, Made, Order},
     store::{self, personal_tokens::PersonalToken},
     users::Directory,
@@ -53,8 +53,7 @@ impl Operator {
         if !self.store.revoke_personal_token(id, self.clock.now_unix()).await? {
             bail!("there is no token {id} that could be revoked: `authsvc token list` names them");
         }
-        let Authorization::Embedded(embedded) = &self.config.authorization;
-        let when = match embedded.personal_tokens {
+        let when = match self.config.authorization.own()?.personal_tokens {
             PersonalTokens::On { cache } => format!("within {} s", cache.as_secs()),
             PersonalTokens::Off => "at once".to_owned(),
         };
@@ -96,9 +95,9 @@ mod tests {
 
     use super::super::tests::operator;
     use crate::{
-        config::{Authorization, PersonalTokens},
+        config::PersonalTokens,
         personal_token::{Order, Refused},
-        testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE, server},
+        testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE, embedded, server},
     };
 
     fn order() -> Order {
@@ -189,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn no_token_is_made_where_they_are_switched_off() {
         let bench = Bench::with(|config| {
-            let Authorization::Embedded(embedded) = &mut config.authorization;
+            let embedded = embedded(config);
             embedded.personal_tokens = PersonalTokens::Off;
         })
         .await;

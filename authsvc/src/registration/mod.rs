@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::{
     address::ClientAddress,
-    config::{Authorization, Config},
+    config::Config,
     discovery,
     metrics::Throttled,
     redirect,
@@ -229,12 +229,13 @@ impl Metadata {
 
 /// One URI that we cannot take makes the whole registration useless to the client: it is told so.
 fn redirect_uris(config: &Config, uris: Vec<String>) -> Result<Vec<String>, Refusal> {
-    let Authorization::Embedded(embedded) = &config.authorization;
     if uris.is_empty() || uris.len() > MAX_REDIRECT_URIS {
         let text = format!("redirect_uris must have 1 to {MAX_REDIRECT_URIS} URIs");
         return Err(Refusal::InvalidClientMetadata(text));
     }
-    uris.iter().try_for_each(|uri| redirect::check(uri, &embedded.private_redirect_uris))?;
+    uris.iter().try_for_each(|uri| {
+        redirect::check(uri, &config.authorization.clients.private_redirect_uris)
+    })?;
     Ok(uris)
 }
 

@@ -6,7 +6,7 @@ use attache_protocol::plugin::{
 
 use super::clusters;
 use crate::{
-    config::{Authorization, Config, HostPort, PersonalTokens, Server},
+    config::{Config, HostPort, PersonalTokens, Server},
     discovery::JWKS_MAX_AGE,
 };
 
@@ -57,7 +57,7 @@ pub fn plugin(config: &Config) -> Plugin {
 /// A token that is not known is asked about again soon: it may be made in the next moment.
 fn introspection(config: &Config) -> Option<Introspection> {
     const UNKNOWN_SECONDS: u64 = 5;
-    let Authorization::Embedded(embedded) = &config.authorization;
+    let embedded = config.authorization.embedded()?;
     let PersonalTokens::On { cache } = embedded.personal_tokens else { return None };
     Some(Introspection {
         target: Target {

@@ -23,9 +23,9 @@ use place::{Kind, Place};
 use crate::{
     clock::Clock,
     config::{
-        Authorization, Config, Database, Embedded, Envoy, HostPattern, HostPort, HttpVersion, Log,
-        LogFormat, MetadataDocuments, Origin, PersonalTokens, Retention, Server, Service, Signing,
-        User, WebhookTargets,
+        Authorization, ClientPolicy, Config, Database, Embedded, Envoy, HostPattern, HostPort,
+        HttpVersion, Log, LogFormat, MetadataDocuments, Mode, Origin, PersonalTokens,
+        RefreshPolicy, Retention, Server, Service, Signing, User, WebhookTargets,
     },
     random::Random,
     routes,
@@ -141,27 +141,35 @@ pub(crate) fn config() -> Config {
     Config {
         public_url: Origin::parse(PUBLIC_URL).unwrap(),
         listen: "127.0.0.1:8080".parse().unwrap(),
-        authorization: Authorization::Embedded(Embedded {
-            users: vec![User {
-                email: EMAIL.to_owned(),
-                password_hash: Secret::new(hash(PASSWORD)),
-                groups: vec!["Developers".to_owned()],
-            }],
-            access_token_ttl: Duration::from_secs(3600),
-            refresh_token_idle: Duration::from_secs(30 * 24 * 3600),
-            refresh_token_absolute: Duration::from_secs(90 * 24 * 3600),
-            refresh_grace: Duration::from_secs(60),
-            private_redirect_uris: vec!["cursor://anysphere.cursor-mcp/oauth/callback".to_owned()],
-            signing: Signing::EdDsa,
-            key_rotation: Duration::from_secs(90 * 24 * 3600),
-            key_encryption_secret: None,
-            metadata_documents: MetadataDocuments {
-                hosts: vec![HostPattern::Any],
-                targets: WebhookTargets::Public,
+        authorization: Authorization {
+            clients: ClientPolicy {
+                private_redirect_uris: vec![
+                    "cursor://anysphere.cursor-mcp/oauth/callback".to_owned(),
+                ],
+                metadata_documents: MetadataDocuments {
+                    hosts: vec![HostPattern::Any],
+                    targets: WebhookTargets::Public,
+                },
             },
-            machine_clients: Vec::new(),
-            personal_tokens: PersonalTokens::On { cache: Duration::from_secs(30) },
-        }),
+            refresh: RefreshPolicy {
+                idle: Duration::from_secs(30 * 24 * 3600),
+                absolute: Duration::from_secs(90 * 24 * 3600),
+                grace: Duration::from_secs(60),
+            },
+            key_encryption_secret: None,
+            mode: Mode::Embedded(Box::new(Embedded {
+                users: vec![User {
+                    email: EMAIL.to_owned(),
+                    password_hash: Secret::new(hash(PASSWORD)),
+                    groups: vec!["Developers".to_owned()],
+                }],
+                access_token_ttl: Duration::from_secs(3600),
+                signing: Signing::EdDsa,
+                key_rotation: Duration::from_secs(90 * 24 * 3600),
+                machine_clients: Vec::new(),
+                personal_tokens: PersonalTokens::On { cache: Duration::from_secs(30) },
+            })),
+        },
         database: Database::Sqlite(PathBuf::new()),
         service: Service {
             listen: "127.0.0.1:8081".parse().unwrap(),
@@ -186,6 +194,14 @@ pub(crate) fn config() -> Config {
             max_size: 4 * 1024 * 1024 * 1024,
         },
         webhook: None,
+    }
+}
+
+/// What is only where authsvc issues the tokens.
+pub(crate) fn embedded(config: &mut Config) -> &mut Embedded {
+    match &mut config.authorization.mode {
+        Mode::Embedded(embedded) => embedded,
+        Mode::Brokered(_) => panic!("a provider issues the tokens"),
     }
 }
 

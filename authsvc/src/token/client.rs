@@ -12,11 +12,12 @@ use subtle::ConstantTimeEq as _;
 use super::{
     MAX_SECRET, MAX_TOKEN, MAX_VALUE,
     assertion::{self, Expected},
+    machine,
 };
 use crate::{
     authorization::parameters::Parameters,
     cimd,
-    config::{Authorization, MachineClient, Proof},
+    config::{MachineClient, Proof},
     refusal::{Refusal, ShownBy},
     state::App,
     store::{
@@ -72,8 +73,8 @@ pub async fn authenticate<'a>(
     form: &Parameters,
 ) -> Result<Caller<'a>, Refusal> {
     let Credentials { id, shown, by } = credentials(headers, form)?;
-    let Authorization::Embedded(embedded) = &app.config.authorization;
-    if let Some(machine) = embedded.machine_clients.iter().find(|client| client.id == id) {
+    let mut programs = machine::programs(&app.config).iter();
+    if let Some(machine) = programs.find(|client| client.id == id) {
         prove(app, machine, &shown, by).await?;
         return Ok(Caller::Machine(machine));
     }

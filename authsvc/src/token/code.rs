@@ -5,7 +5,6 @@ use axum::response::Response;
 use super::{GONE, MAX_SECRET, MAX_VALUE, audience, issue, pkce};
 use crate::{
     authorization::parameters::Parameters,
-    config::Authorization,
     refusal::Refusal,
     state::App,
     store::{
@@ -109,12 +108,12 @@ async fn holder(app: &App, digest: &[u8]) -> Result<Option<Member>, store::Error
 }
 
 fn begin(app: &App, refresh: &str, now: i64) -> NewGrant {
-    let Authorization::Embedded(embedded) = &app.config.authorization;
-    let expires_at = issue::after(now, embedded.refresh_token_absolute);
+    let policy = app.config.authorization.refresh;
+    let expires_at = issue::after(now, policy.absolute);
     NewGrant {
         id: app.random.id(),
         refresh: store::digest(refresh),
-        refresh_expires_at: issue::after(now, embedded.refresh_token_idle).min(expires_at),
+        refresh_expires_at: issue::after(now, policy.idle).min(expires_at),
         expires_at,
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     clock::seconds,
-    config::{Authorization, MachineClient},
+    config::MachineClient,
     keys::Validity,
     refusal::{NO_STORE, Refusal},
     state::App,
@@ -102,16 +102,16 @@ async fn answer(
     scope: String,
     refresh_token: Option<String>,
 ) -> Result<Response, Refusal> {
-    let Authorization::Embedded(embedded) = &app.config.authorization;
+    let keys = app.keys().ok_or(Refusal::Internal)?;
     let now = app.clock.now_unix();
-    let life = embedded.access_token_ttl;
-    let validity = Validity { issued_at: now, expires_at: after(now, life) };
-    let token = app.keys.ring().await?.sign(claims, validity)?;
+    let life = keys.token_life();
+    let validity = Validity { issued_at: now, expires_at: now.saturating_add(life) };
+    let token = keys.ring().await?.sign(claims, validity)?;
     tracing::info!(sub = claims.sub, client_id = claims.client_id, "tokens were issued");
     let answer = Answer {
         access_token: token.reveal().clone(),
         token_type: "Bearer",
-        expires_in: life.as_secs(),
+        expires_in: life.unsigned_abs(),
         refresh_token,
         scope,
     };

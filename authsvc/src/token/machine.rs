@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::{MAX_VALUE, audience, issue};
 use crate::{
     authorization::{parameters::Parameters, resource, scope},
-    config::{Authorization, Config, MachineClient, Proof, Server},
+    config::{Config, MachineClient, Proof, Server},
     refusal::Refusal,
     state::App,
 };
@@ -74,7 +74,6 @@ fn servers<'a>(config: &'a Config, client: &'a MachineClient) -> impl Iterator<I
     config.servers.iter().filter(|server| client.servers.contains(&server.name))
 }
 
-fn programs(config: &Config) -> &[MachineClient] {
-    let Authorization::Embedded(embedded) = &config.authorization;
-    &embedded.machine_clients
+pub(super) fn programs(config: &Config) -> &[MachineClient] {
+    config.authorization.embedded().map_or(&[], |embedded| &embedded.machine_clients)
 }

@@ -12,7 +12,7 @@ use super::{GONE, MAX_SECRET, MAX_VALUE, audience, issue};
 use crate::{
     authorization::parameters::Parameters,
     clock::millis,
-    config::{Authorization, Config},
+    config::Config,
     discovery,
     refusal::Refusal,
     state::App,
@@ -73,14 +73,14 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
     let scope = form.text("scope", MAX_VALUE)?;
     let resources = form.texts("resource", MAX_VALUE)?;
 
-    let Authorization::Embedded(embedded) = &app.config.authorization;
+    let policy = app.config.authorization.refresh;
     let now_ms = app.clock.now_ms();
     let next = app.random.token();
     let digest = store::digest(token);
     let member = holder(app, &digest).await?;
     let mut portion = issue::Portion { resources: Vec::new(), scope: String::new() };
     let decide = |presented: &Presented| {
-        match judge(presented, client_id, now_ms, embedded.refresh_grace) {
+        match judge(presented, client_id, now_ms, policy.grace) {
             Worth::Good => {}
             Worth::Dead(reason) => return Verdict::Refuse(Refusal::InvalidGrant(reason)),
             Worth::Stolen => {
@@ -96,7 +96,7 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
             Ok(granted) => portion = granted,
             Err(refusal) => return Verdict::Refuse(refusal),
         }
-        let idle = issue::after(now_ms.div_euclid(1000), embedded.refresh_token_idle);
+        let idle = issue::after(now_ms.div_euclid(1000), policy.idle);
         let expires_at = idle.min(presented.family_expires_at);
         Verdict::Rotate(Successor { refresh: store::digest(&next), expires_at })
     };

@@ -53,7 +53,8 @@ async fn grant_of(app: &App, token: &str) -> Result<Option<Grant>, Refusal> {
     if let Some(grant) = app.store.grant_of_refresh(&store::digest(token)).await? {
         return Ok(Some(grant));
     }
-    let Some(verified) = app.keys.ring().await?.verify(token) else { return Ok(None) };
+    let Some(keys) = app.keys() else { return Ok(None) };
+    let Some(verified) = keys.ring().await?.verify(token) else { return Ok(None) };
     // Ours, and still nothing that could be ended.
     let id = verified.claims.grant_id.ok_or(Refusal::UnsupportedTokenType)?;
     Ok(app.store.grant(&id).await?)

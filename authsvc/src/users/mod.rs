@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use self::email::Email;
 use crate::{
     authorization::grant::Login,
-    config::{self, Authorization, Config},
+    config::{self, Config},
     store::{self, Store, codes::Granted, users::User},
 };
 
@@ -164,7 +164,6 @@ pub fn configured(config: &Config, email: &Email) -> Option<Member> {
 
 /// Every member of the configuration, in its order.
 pub fn members(config: &Config) -> impl Iterator<Item = Member> {
-    let Authorization::Embedded(embedded) = &config.authorization;
     let member = |user: &config::User| Member {
         sub: sub(config, &user.email),
         email: user.email.clone(),
@@ -172,7 +171,8 @@ pub fn members(config: &Config) -> impl Iterator<Item = Member> {
         password_hash: user.password_hash.clone(),
         source: Source::Configuration,
     };
-    embedded.users.iter().map(member)
+    let users = config.authorization.embedded().into_iter().flat_map(|embedded| &embedded.users);
+    users.map(member)
 }
 
 /// The subject of whoever has this address.

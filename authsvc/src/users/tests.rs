@@ -6,7 +6,7 @@ use super::{Directory, NOBODY, configured, email::Email, members};
 use crate::{
     config::Origin,
     store::{endings::EndedBy, users::Change},
-    testing::{Bench, EMAIL, config, user},
+    testing::{Bench, EMAIL, config, embedded, user},
 };
 
 #[test]
@@ -51,7 +51,7 @@ async fn a_user_of_the_database_may_log_in_until_they_are_disabled() {
 #[tokio::test]
 async fn of_an_address_in_both_the_configuration_counts() {
     let bench = Bench::with(|config| {
-        let crate::config::Authorization::Embedded(embedded) = &mut config.authorization;
+        let embedded = embedded(config);
         embedded.users[0].email = "Admin@example.com".to_owned();
     })
     .await;
@@ -67,7 +67,7 @@ async fn of_an_address_in_both_the_configuration_counts() {
 #[tokio::test]
 async fn it_is_known_whether_anybody_may_log_in() {
     let bench = Bench::with(|config| {
-        let crate::config::Authorization::Embedded(embedded) = &mut config.authorization;
+        let embedded = embedded(config);
         embedded.users.clear();
     })
     .await;

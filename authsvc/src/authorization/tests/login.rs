@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 
 use super::browser::{Browser, WEB_REDIRECT, answered, hidden, register, register_known, url, web};
 use crate::{
-    config::{Authorization, Config},
+    config::Config,
     store::{endings::EndedBy, users::Change},
-    testing::{Answer, Bench, EMAIL, PASSWORD},
+    testing::{Answer, Bench, EMAIL, PASSWORD, embedded},
 };
 
 const SESSION: &str = "attache_session_8080";
@@ -219,7 +219,7 @@ async fn a_session_ends_with_the_password_that_it_was_made_with() {
     let mut browser = Browser::new(&bench);
     browser.arrive(&web(&[])).await;
     let mut changed: Config = (*bench.app.config).clone();
-    let Authorization::Embedded(embedded) = &mut changed.authorization;
+    let embedded = embedded(&mut changed);
     embedded.users[0].password_hash =
         attache_protocol::secret::Secret::new("$argon2id$v=19$m=8,t=1,p=1$YQ$YQ".to_owned());
     let mut restarted = bench.app.clone();
@@ -265,7 +265,7 @@ async fn a_user_of_the_database_logs_in_and_is_out_when_they_are_disabled() {
 }
 
 fn no_users(config: &mut Config) {
-    let Authorization::Embedded(embedded) = &mut config.authorization;
+    let embedded = embedded(config);
     embedded.users.clear();
 }
 

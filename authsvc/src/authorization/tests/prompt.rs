@@ -7,8 +7,8 @@ use super::browser::{
     asking, client, error, register, register_known, url, web,
 };
 use crate::{
-    config::{Authorization, Config, User},
-    testing::{Answer, Bench, PASSWORD, server},
+    config::{Config, User},
+    testing::{Answer, Bench, PASSWORD, embedded, server},
 };
 
 /// A browser in which the user has allowed the client with the web site.
@@ -39,7 +39,7 @@ async fn s41_an_agreement_with_a_web_site_is_remembered() {
 async fn s41_c1_an_agreement_covers_one_user_client_host_resource_and_set_of_scopes() {
     let bench = Bench::with(|config: &mut Config| {
         config.servers.push(server("weather"));
-        let Authorization::Embedded(embedded) = &mut config.authorization;
+        let embedded = embedded(config);
         let second = User { email: "second@example.com".to_owned(), ..embedded.users[0].clone() };
         embedded.users.push(second);
     })

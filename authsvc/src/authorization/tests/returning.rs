@@ -7,8 +7,8 @@ use super::browser::{
     asking, client, error, register, url, web,
 };
 use crate::{
-    config::{Authorization, Config, User},
-    testing::{Answer, Bench, PASSWORD, get},
+    config::{Config, User},
+    testing::{Answer, Bench, PASSWORD, embedded, get},
 };
 
 const FAULTS: [(&str, &str); 3] =
@@ -44,7 +44,7 @@ async fn an_error_leads_to_a_web_site_unknown_to_the_user_only_by_a_click() {
 #[tokio::test]
 async fn where_the_user_has_agreed_errors_go_by_themselves() {
     let bench = Bench::with(|config: &mut Config| {
-        let Authorization::Embedded(embedded) = &mut config.authorization;
+        let embedded = embedded(config);
         let second = User { email: "second@example.com".to_owned(), ..embedded.users[0].clone() };
         embedded.users.push(second);
     })

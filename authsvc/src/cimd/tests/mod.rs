@@ -21,7 +21,7 @@ use super::{
     resolve,
 };
 use crate::{
-    config::{Authorization, Config, HostPattern, MetadataDocuments, WebhookTargets},
+    config::{Config, HostPattern, MetadataDocuments, WebhookTargets},
     routes,
     state::App,
     store::{
@@ -117,8 +117,7 @@ async fn answer(State((document, keys, seen)): State<Shared>, uri: Uri) -> Respo
 }
 
 fn open(config: &mut Config) {
-    let Authorization::Embedded(embedded) = &mut config.authorization;
-    embedded.metadata_documents =
+    config.authorization.clients.metadata_documents =
         MetadataDocuments { hosts: vec![HostPattern::Any], targets: WebhookTargets::Any };
 }
 

@@ -1,18 +1,15 @@
-//! The section `authorization`.
+//! The section `authorization`: exactly one way to be authorized, and what all of them share.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, path::Path as FilePath, time::Duration};
 
-use argon2::password_hash::phc::PasswordHash;
 use attache_protocol::secret::Secret;
 use url::Url;
 
 use super::{
-    super::{Authorization, Embedded, PersonalTokens, Signing, User, document::Path, file},
-    documents, machine,
+    super::{Authorization, ClientPolicy, Mode, RefreshPolicy, document::Path, file},
+    brokered, documents, embedded,
     report::{Checked, Report},
-    units,
 };
-use crate::users::{self, email::Email};
 
 /// The one private-use redirect URI that is known to need an exception: Cursor registers no other.
 const CURSOR: &str = "cursor://anysphere.cursor-mcp/oauth/callback";
@@ -30,188 +27,112 @@ const FORBIDDEN_SCHEMES: [&str; 11] = [
     "ws",
     "wss",
 ];
-/// Least memory and passes of a password hash below which a warning is due (OWASP, 2023).
-const LEAST_MEMORY_KIB: u32 = 19_456;
-/// Most memory of a password hash: each login takes it.
-const MOST_MEMORY_KIB: u32 = 1024 * 1024;
-/// Most passes of a password hash.
-const MOST_PASSES: u32 = 32;
 
-const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Exactly one way to be authorized; this one is built in.
+/// What every way to be authorized says of clients and of what they were granted.
+pub(super) struct Common<'a> {
+    pub(super) private_redirect_uris: Option<&'a [Option<String>]>,
+    pub(super) metadata_documents: Option<&'a file::MetadataDocuments>,
+    pub(super) refresh_token_idle: Option<&'a str>,
+    pub(super) refresh_token_absolute: Option<&'a str>,
+    pub(super) refresh_grace: Option<&'a str>,
+    pub(super) key_encryption_secret: Option<&'a Secret>,
+}
+
+/// What they share of a section of the file.
+macro_rules! common {
+    ($file:expr) => {
+        Common {
+            private_redirect_uris: $file.private_redirect_uris.as_deref(),
+            metadata_documents: $file.client_id_metadata_documents.as_ref(),
+            refresh_token_idle: $file.refresh_token_idle.as_deref(),
+            refresh_token_absolute: $file.refresh_token_absolute.as_deref(),
+            refresh_grace: $file.refresh_grace.as_deref(),
+            key_encryption_secret: $file.key_encryption_secret.as_ref(),
+        }
+    };
+}
+
+/// Exactly one way to be authorized. Relative paths begin at `base`.
 pub(super) fn authorization(
     file: Option<&file::Authorization>,
+    base: &FilePath,
     report: &mut Report<'_>,
 ) -> Checked<Authorization> {
     let at = Path::default().key("authorization");
-    let file = report.given(&at, file, "`embedded:`, with the users who may log in");
-    let at = at.key("embedded");
-    let file = file?.embedded.as_ref();
-    let file = report.given(
-        &at,
-        file,
-        "`users:`, who may log in, or `{}` where all are in the database",
-    )?;
-    embedded(file, &at, report).map(Authorization::Embedded)
+    let what = "`embedded:`, with the users who may log in, or `external:` or `dex:`, with who logs them in";
+    let file = report.given(&at, file, what)?;
+    let sections = [
+        ("embedded", file.embedded.is_some()),
+        ("external", file.external.is_some()),
+        ("dex", file.dex.is_some()),
+    ];
+    let given: Vec<&str> =
+        sections.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if let [first, second, ..] = given.as_slice() {
+        let reason = format!(
+            "there is `{first}` already: exactly one of embedded, external and dex says who issues the tokens"
+        );
+        return Err(report.wrong_secret(&at.key(second), reason));
+    }
+    let (embedded, external, dex) = (at.key("embedded"), at.key("external"), at.key("dex"));
+    if let Some(file) = &file.external {
+        let mode = brokered::external(file, &external, report);
+        return finish(common!(file), mode, &external, report);
+    }
+    if let Some(file) = &file.dex {
+        let mode = brokered::dex(file, base, &dex, report);
+        return finish(common!(file), mode, &dex, report);
+    }
+    let what = "`users:`, who may log in, or `{}` where all are in the database";
+    let file = report.given(&embedded, file.embedded.as_ref(), what)?;
+    let mode = embedded::embedded(file, &embedded, report).map(|own| Mode::Embedded(Box::new(own)));
+    finish(common!(file), mode, &embedded, report)
 }
 
-fn embedded(file: &file::Embedded, at: &Path, report: &mut Report<'_>) -> Checked<Embedded> {
-    let users = users_of(file.users.as_deref(), &at.key("users"), report);
-    let mut duration =
-        |key: &str, text: &Option<String>, default, allowed: RangeInclusive<Duration>| {
-            report.duration(&at.key(key), text.as_deref(), default, allowed)
-        };
-    let access = duration("access_token_ttl", &file.access_token_ttl, HOUR, MINUTE..=DAY);
-    let idle =
-        duration("refresh_token_idle", &file.refresh_token_idle, DAY * 30, MINUTE * 5..=DAY * 365);
-    let absolute = duration(
-        "refresh_token_absolute",
-        &file.refresh_token_absolute,
-        DAY * 90,
-        MINUTE * 5..=DAY * 730,
-    );
-    let grace =
-        duration("refresh_grace", &file.refresh_grace, MINUTE, Duration::ZERO..=MINUTE * 10);
-    let rotation = duration("key_rotation", &file.key_rotation, DAY * 90, HOUR..=DAY * 730);
-    if let (Ok(idle), Ok(absolute)) = (idle, absolute)
-        && idle > absolute
-    {
-        let reason = "an unused refresh token cannot outlive its family: must not be above `refresh_token_absolute`";
-        report.wrong(&at.key("refresh_token_idle"), reason);
-    }
-    let uris = match &file.private_redirect_uris {
+fn finish(
+    common: Common<'_>,
+    mode: Checked<Mode>,
+    at: &Path,
+    report: &mut Report<'_>,
+) -> Checked<Authorization> {
+    let uris = match common.private_redirect_uris {
         Some(texts) => report.list(&at.key("private_redirect_uris"), texts, private_redirect_uri),
         None => Ok(vec![CURSOR.to_owned()]),
     };
-    let signing =
-        report.optional(&at.key("signing"), file.signing.as_deref(), Signing::EdDsa, signing);
-    let secret = file.key_encryption_secret.as_ref();
+    let key = "client_id_metadata_documents";
+    let documents = documents::documents(common.metadata_documents, &at.key(key), report);
+    let refresh = refresh(&common, at, report);
+    let secret = common.key_encryption_secret;
     let secret = secret
         .map(|secret| report.long_secret(&at.key("key_encryption_secret"), secret))
         .transpose();
-    let documents = documents::documents(
-        file.client_id_metadata_documents.as_ref(),
-        &at.key("client_id_metadata_documents"),
-        report,
-    );
-    let machines = file.machine_clients.as_deref();
-    let machines = machine::machine_clients(machines, &at.key("machine_clients"), report);
-    let tokens = file.personal_access_tokens.as_ref();
-    let tokens = personal_tokens(tokens, &at.key("personal_access_tokens"), report);
-    Ok(Embedded {
-        users: users?,
-        access_token_ttl: access?,
-        refresh_token_idle: idle?,
-        refresh_token_absolute: absolute?,
-        refresh_grace: grace?,
-        private_redirect_uris: uris?,
-        signing: signing?,
-        key_rotation: rotation?,
+    Ok(Authorization {
+        clients: ClientPolicy { private_redirect_uris: uris?, metadata_documents: documents? },
+        refresh: refresh?,
         key_encryption_secret: secret?,
-        metadata_documents: documents?,
-        machine_clients: machines?,
-        personal_tokens: tokens?,
+        mode: mode?,
     })
 }
 
-/// They are there unless they are switched off: without one that the operator made, nothing is different.
-fn personal_tokens(
-    file: Option<&file::PersonalTokens>,
-    at: &Path,
-    report: &mut Report<'_>,
-) -> Checked<PersonalTokens> {
-    let text = |text: fn(&file::PersonalTokens) -> Option<&String>| {
-        file.and_then(text).map(String::as_str)
+fn refresh(common: &Common<'_>, at: &Path, report: &mut Report<'_>) -> Checked<RefreshPolicy> {
+    let mut duration = |key: &str, text, default, allowed: RangeInclusive<Duration>| {
+        report.duration(&at.key(key), text, default, allowed)
     };
-    let (enabled, cache) = (text(|file| file.enabled.as_ref()), text(|file| file.cache.as_ref()));
-    let enabled = report.optional(&at.key("enabled"), enabled, true, units::flag);
-    let cache = report.duration(&at.key("cache"), cache, SECOND * 30, SECOND * 5..=SECOND * 300);
-    Ok(if enabled? { PersonalTokens::On { cache: cache? } } else { PersonalTokens::Off })
-}
-
-fn signing(text: &str) -> Result<Signing, String> {
-    let known = || Signing::ALL.map(Signing::as_str).join(" or ");
-    Signing::parse(text).ok_or_else(|| format!("must be {}", known()))
-}
-
-fn users_of(
-    files: Option<&[Option<file::User>]>,
-    at: &Path,
-    report: &mut Report<'_>,
-) -> Checked<Vec<User>> {
-    let files = files.unwrap_or_default();
-    let mut users: Vec<Checked<User>> = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        let at = at.item(number);
-        let user = report.given(&at, file.as_ref(), "email and password_hash");
-        let user = user.and_then(|file| user_of(file, &at, report));
-        if let Ok(user) = &user
-            && users.iter().flatten().any(|other| other.email.eq_ignore_ascii_case(&user.email))
-        {
-            report.wrong(&at.key("email"), "given twice");
-        }
-        users.push(user);
+    let idle = common.refresh_token_idle;
+    let idle = duration("refresh_token_idle", idle, DAY * 30, MINUTE * 5..=DAY * 365);
+    let absolute = common.refresh_token_absolute;
+    let absolute = duration("refresh_token_absolute", absolute, DAY * 90, MINUTE * 5..=DAY * 730);
+    let grace = common.refresh_grace;
+    let grace = duration("refresh_grace", grace, MINUTE, Duration::ZERO..=MINUTE * 10);
+    let policy = RefreshPolicy { idle: idle?, absolute: absolute?, grace: grace? };
+    if policy.idle > policy.absolute {
+        let reason = "an unused refresh token cannot outlive its family: must not be above `refresh_token_absolute`";
+        return Err(report.wrong(&at.key("refresh_token_idle"), reason));
     }
-    users.into_iter().collect()
-}
-
-fn user_of(file: &file::User, at: &Path, report: &mut Report<'_>) -> Checked<User> {
-    let email = report.needed(
-        &at.key("email"),
-        file.email.as_deref(),
-        "what the user types to log in",
-        email,
-    );
-    let hash = password_hash(file.password_hash.as_ref(), &at.key("password_hash"), report);
-    let groups =
-        report.list(&at.key("groups"), file.groups.as_deref().unwrap_or_default(), users::group);
-    Ok(User { email: email?, password_hash: hash?, groups: groups? })
-}
-
-/// Kept as it is written: it is what tokens say.
-fn email(text: &str) -> Result<String, String> {
-    Email::parse(text).map(|_email| text.trim().to_owned()).map_err(|error| error.to_string())
-}
-
-/// An Argon2id hash in PHC string format whose cost is neither forgotten nor ruinous.
-fn password_hash(hash: Option<&Secret>, path: &Path, report: &mut Report<'_>) -> Checked<Secret> {
-    let given = report.given(path, hash, "what `authsvc user hash` prints")?;
-    let cut = "must be an Argon2id hash in PHC format, in quotes where it stands inside {...}: `authsvc user hash` prints one";
-    let parsed =
-        PasswordHash::new(given.reveal()).map_err(|_not_phc| report.wrong_secret(path, cut))?;
-    if parsed.algorithm.as_str() != "argon2id" {
-        let reason = format!(
-            "must be an argon2id hash, this is {}: `authsvc user hash` prints one",
-            parsed.algorithm
-        );
-        return Err(report.wrong_secret(path, reason));
-    }
-    let parameters = argon2::Params::try_from(&parsed);
-    let Some(parameters) =
-        parameters.ok().filter(|_| parsed.salt.is_some() && parsed.hash.is_some())
-    else {
-        return Err(report.wrong_secret(path, cut));
-    };
-    if parameters.m_cost() > MOST_MEMORY_KIB || parameters.t_cost() > MOST_PASSES {
-        let reason = format!(
-            "each login would take {} KiB and {} passes: at most {MOST_MEMORY_KIB} and {MOST_PASSES}",
-            parameters.m_cost(),
-            parameters.t_cost()
-        );
-        return Err(report.wrong_secret(path, reason));
-    }
-    if parameters.m_cost() < LEAST_MEMORY_KIB {
-        let reason = format!(
-            "a weak hash ({} KiB of memory): `authsvc user hash` makes a stronger one",
-            parameters.m_cost()
-        );
-        report.warn_secret(path, reason);
-    }
-    Ok(given.clone())
+    Ok(policy)
 }
 
 /// A redirect URI with a private-use scheme (RFC 8252 section 7.1), compared byte for byte.

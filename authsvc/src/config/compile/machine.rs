@@ -100,7 +100,7 @@ pub(super) fn servers_of(
     servers: &[Server],
     report: &mut Report<'_>,
 ) -> Checked<()> {
-    let Authorization::Embedded(embedded) = authorization;
+    let Some(embedded) = authorization.embedded() else { return Ok(()) };
     let at = Path::default().key("authorization").key("embedded").key("machine_clients");
     let mut checked = Ok(());
     for (number, client) in embedded.machine_clients.iter().enumerate() {

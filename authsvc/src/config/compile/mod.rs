@@ -3,8 +3,10 @@
 //! Every section is looked at, whatever the others are like, so that all mistakes come at once.
 
 mod authorization;
+mod brokered;
 mod database;
 mod documents;
+mod embedded;
 mod foreign;
 mod machine;
 mod network;
@@ -67,7 +69,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
     if let (Ok(public_url), Ok(listen)) = (&public_url, listen) {
         exposure(public_url, listen, report);
     }
-    let authorization = authorization::authorization(file.authorization.as_ref(), report);
+    let authorization = authorization::authorization(file.authorization.as_ref(), base, report);
     let database = database::database(file.database.as_deref(), base, report);
     let service =
         network::service(file.service.as_ref().unwrap_or(&file::Service::default()), report);

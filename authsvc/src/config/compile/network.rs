@@ -91,7 +91,7 @@ fn reach(listen: SocketAddr) -> HostPort {
     HostPort { host, port: listen.port() }
 }
 
-fn host_port(text: &str) -> Result<HostPort, String> {
+pub(super) fn host_port(text: &str) -> Result<HostPort, String> {
     const FORM: &str = "must be host:port, like authsvc:8081, 10.0.0.2:8081 or [fd00::2]:8081";
     let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
     let port = port.parse().ok().filter(|port| *port > 0).ok_or(FORM)?;

@@ -233,7 +233,7 @@ fn http_version(
 }
 
 /// A scope token (RFC 6749 section 3.3).
-fn scope(text: &str) -> Result<String, String> {
+pub(super) fn scope(text: &str) -> Result<String, String> {
     if text == "offline_access" {
         return Err("concerns refresh tokens, not servers: leave it out".to_owned());
     }

@@ -7,13 +7,13 @@ use tempfile::TempDir;
 
 use super::{Keeper, KeyError, Keys, Ring, Settings, Validity};
 use crate::{
-    config::{Authorization, Config, Database, Embedded, Signing},
+    config::{Config, Database, Embedded, Signing},
     random::Random,
     store::{
         Store,
         keys::{SigningKey, State},
     },
-    testing::{RESOURCE, config},
+    testing::{RESOURCE, config, embedded},
 };
 
 mod rotating;
@@ -40,7 +40,7 @@ impl Installation {
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Embedded)) {
-        let Authorization::Embedded(embedded) = &mut self.config.authorization;
+        let embedded = embedded(&mut self.config);
         change(embedded);
     }
 
@@ -51,7 +51,7 @@ impl Installation {
     /// Another process, with connections and dice of its own.
     async fn keeper(&self, seed: u64) -> Keeper {
         let store = Store::open(&Database::Sqlite(self.path())).await.unwrap();
-        Keeper::new(store, Settings::of(&self.config), Random::seeded(seed))
+        Keeper::new(store, Settings::of(&self.config).unwrap(), Random::seeded(seed))
     }
 
     async fn start(&self, seed: u64, now: i64) -> Result<Keys, KeyError> {

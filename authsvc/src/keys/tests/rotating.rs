@@ -124,7 +124,7 @@ async fn s31_what_is_published_follows_the_database() {
     let published = async || bench.public(get("/oauth/jwks.json")).await.json();
     let before = published().await;
     assert_eq!(before["keys"].as_array().unwrap().len(), 2);
-    let current = bench.app.keys.stored().await.unwrap().swap_remove(0);
+    let current = bench.app.keys().unwrap().stored().await.unwrap().swap_remove(0);
     bench.app.store.revoke_signing_key(&current.kid, 0).await.unwrap();
     let after = published().await;
     assert_eq!(after["keys"].as_array().unwrap().len(), 1);

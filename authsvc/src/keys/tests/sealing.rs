@@ -85,7 +85,7 @@ async fn s31_a_secret_of_its_own_takes_over_from_the_shared_one() {
     let mut installation = Installation::new();
     let shared = installation.start(1, 0).await.unwrap();
     let signed = token(&shared.ring().await.unwrap());
-    installation.change(|embedded| embedded.key_encryption_secret = Some(other()));
+    installation.config.authorization.key_encryption_secret = Some(other());
     let own = installation.start(2, 0).await.unwrap();
     // A process that was started before goes on with the keys that it has opened.
     token(&shared.ring().await.unwrap());

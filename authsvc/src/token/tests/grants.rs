@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{BAD, Flow, GRACE, VERIFIER, claims, invalid, refresh_token, register};
 use crate::{
     config::Database,
-    testing::{PUBLIC_URL, RESOURCE},
+    testing::{PUBLIC_URL, RESOURCE, embedded},
 };
 
 #[tokio::test]
@@ -283,7 +283,7 @@ async fn a_user_who_is_gone_gets_no_more_tokens() {
     let token = flow.begin().await;
     let mut app = flow.bench.app.clone();
     let mut config = (*app.config).clone();
-    let crate::config::Authorization::Embedded(embedded) = &mut config.authorization;
+    let embedded = embedded(&mut config);
     embedded.users.clear();
     app.config = config.into();
     let fields =

@@ -4,13 +4,13 @@ use attache_protocol::secret::Secret;
 
 use super::{BAD, Flow, invalid, refresh_token};
 use crate::{
-    config::{Authorization, Config},
+    config::Config,
     store::{
         codes::Code,
         endings::EndedBy,
         users::{Change, User},
     },
-    testing,
+    testing::{self, embedded},
 };
 
 const EMAIL: &str = "second@example.com";
@@ -110,12 +110,12 @@ async fn s48_another_password_in_the_configuration_ends_codes_and_grants() {
     let waiting = flow.code(|_code| ()).await;
     let (access, refresh) = flow.tokens().await;
     let flow = flow.restarted(|config| {
-        let Authorization::Embedded(embedded) = &mut config.authorization;
+        let embedded = embedded(config);
         embedded.users[0].groups.clear();
     });
     assert!(flow.is_active(&refresh).await, "groups are no password");
     let flow = flow.restarted(|config| {
-        let Authorization::Embedded(embedded) = &mut config.authorization;
+        let embedded = embedded(config);
         embedded.users[0].password_hash = Secret::new("$argon2id$another".to_owned());
     });
     assert!(!flow.is_active(&access).await && !flow.is_active(&refresh).await);

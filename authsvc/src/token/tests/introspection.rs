@@ -133,7 +133,7 @@ async fn introspection_knows_when_tokens_die() {
 async fn introspection_says_that_a_token_of_a_revoked_key_is_not_active() {
     let flow = Flow::public().await;
     let (access, refresh) = flow.tokens().await;
-    let current = flow.bench.app.keys.stored().await.unwrap().swap_remove(0);
+    let current = flow.bench.app.keys().unwrap().stored().await.unwrap().swap_remove(0);
     flow.bench.app.store.revoke_signing_key(&current.kid, 0).await.unwrap();
     assert!(!flow.is_active(&access).await && flow.is_active(&refresh).await);
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{BAD, UNAUTHORIZED, basic, claims, form, invalid, register, replace};
 use crate::{
-    config::{Authorization, Config, MachineClient, Proof},
-    testing::{Answer, Bench, PUBLIC_URL, RESOURCE, SERVICE_SECRET, get, server},
+    config::{Config, MachineClient, Proof},
+    testing::{Answer, Bench, PUBLIC_URL, RESOURCE, SERVICE_SECRET, embedded, get, server},
     token::assertion,
 };
 
@@ -45,7 +45,7 @@ fn machine(id: &str, proof: Proof, servers: &[&str]) -> MachineClient {
 
 fn programs(config: &mut Config, programs: Vec<MachineClient>) {
     config.servers.push(server("weather"));
-    let Authorization::Embedded(embedded) = &mut config.authorization;
+    let embedded = embedded(config);
     embedded.machine_clients = programs;
 }
 
@@ -287,8 +287,7 @@ async fn the_metadata_says_what_programs_can_use_where_there_are_any() {
     let algorithms = json!(["EdDSA", "ES256", "RS256", "PS256"]);
     assert_eq!(with["token_endpoint_auth_signing_alg_values_supported"], algorithms);
     let none = Bench::with(|config| {
-        let Authorization::Embedded(embedded) = &mut config.authorization;
-        embedded.metadata_documents.hosts.clear();
+        config.authorization.clients.metadata_documents.hosts.clear();
     });
     let without = document(&none.await).await;
     assert_eq!(without["client_id_metadata_document_supported"], false);

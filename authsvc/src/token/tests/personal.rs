@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::Flow;
 use crate::{
-    config::{Authorization, PersonalTokens},
+    config::PersonalTokens,
     personal_token::{self, Order},
     store::{self, personal_tokens::PersonalToken},
-    testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE},
+    testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE, embedded},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -115,7 +115,7 @@ async fn s57_a_personal_token_is_nothing_where_they_are_switched_off() {
     let flow = Flow::public().await;
     let (token, kept) = flow.personal_token(None).await;
     let bench = Bench::with(|config| {
-        let Authorization::Embedded(embedded) = &mut config.authorization;
+        let embedded = embedded(config);
         embedded.personal_tokens = PersonalTokens::Off;
     })
     .await;

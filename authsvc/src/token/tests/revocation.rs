@@ -145,7 +145,7 @@ async fn s30_a_token_of_ours_without_a_grant_cannot_be_revoked() {
     };
     let now = flow.bench.app.clock.now_unix();
     let validity = Validity { issued_at: now, expires_at: now + 60 };
-    let ring = flow.bench.app.keys.ring().await.unwrap();
+    let ring = flow.bench.app.keys().unwrap().ring().await.unwrap();
     let token = ring.sign(&claims, validity).unwrap();
     let answer = flow.revoke(&[("token", token.reveal()), ("client_id", &flow.client)]).await;
     invalid(&answer, BAD, "unsupported_token_type");
