@@ -122,7 +122,7 @@ async fn live() -> Response {
 }
 
 async fn ready(State(app): State<App>) -> Response {
-    if app.stopping.is_cancelled() {
+    if app.draining.is_cancelled() {
         return no_store((StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "draining" }))));
     }
     match app.store.ping().await {

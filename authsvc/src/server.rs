@@ -44,6 +44,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let running = Running::start(&app).await?;
 
     signals.next().await;
+    // Whoever sends requests here has to hear of it first, from `/ready`.
+    app.draining.cancel();
+    tokio::select! {
+        () = time::sleep(app.config.service.drain_delay) => {}
+        () = signals.next() => {}
+    }
     app.stopping.cancel();
     let end = async {
         running.end(&app).await;

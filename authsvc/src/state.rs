@@ -49,6 +49,8 @@ pub struct App {
     /// When the process began, Unix seconds.
     pub started_at: i64,
     /// Cancelled when the process was asked to end.
+    pub draining: CancellationToken,
+    /// Cancelled when it begins to: see [`crate::config::Service::drain_delay`].
     pub stopping: CancellationToken,
     /// Cancelled when all but the internal listener has ended.
     pub closing: CancellationToken,
@@ -110,6 +112,7 @@ impl App {
         Ok(Self {
             metrics: Arc::new(Metrics::new(issuance.rotations(), started_at)),
             started_at,
+            draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             closing: CancellationToken::new(),
             issuance,

@@ -42,7 +42,7 @@ pub async fn status(State(app): State<App>) -> Response {
     };
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
-        state: if app.stopping.is_cancelled() { "draining" } else { "serving" },
+        state: if app.draining.is_cancelled() { "draining" } else { "serving" },
         started_at: app.started_at,
         uptime_seconds: now.saturating_sub(app.started_at),
         database,

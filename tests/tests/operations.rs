@@ -147,6 +147,42 @@ async fn what_has_begun_is_finished_when_authsvc_is_asked_to_end() -> Result<()>
 }
 
 #[tokio::test]
+async fn who_sends_requests_to_authsvc_hears_of_its_end_before_it_ends() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let mut setup = Setup::new().server("everything", &server.url("/mcp"));
+    setup.config["service"]["drain_delay"] = json!("5m");
+    let mut stack = setup.start().await?;
+
+    stack.authsvc.terminate();
+    let ready = format!("{}/ready", stack.internal_url());
+    eventually(Duration::from_secs(10), async || {
+        let (status, said) = get(&ready).await?;
+        ensure!(status == 503 && said == json!({"status": "draining"}), "{status} {said}");
+        Ok(())
+    })
+    .await?;
+    oauth::OAuth::register(&stack.url("everything")).await.context("it serves until it ends")?;
+    // A second signal ends the waiting, not what is being done.
+    stack.authsvc.terminate();
+    let status = stack.authsvc.ended(Duration::from_secs(20)).await?;
+    ensure!(status.success(), "{status}");
+
+    // A person reads a page, a program JSON, and both can name the request.
+    let page = http::client().get(format!("{}/account?x=1", stack.public_url())).send().await?;
+    assert_eq!(page.status(), 503);
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(page.headers()["retry-after"], "5");
+    assert!(page.headers().contains_key("x-request-id"), "{:?}", page.headers());
+    assert!(page.text().await?.contains("the authorization server does not answer"));
+    let token = format!("{}/oauth/token", stack.public_url());
+    let said: Value = http::client().post(token).body("").send().await?.json().await?;
+    assert_eq!(said["error"], "temporarily_unavailable");
+    let refused = Mcp::new(&stack.url("everything"), None).post("{}").await?;
+    assert!(refused.headers().contains_key("x-request-id"), "{:?}", refused.headers());
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_authsvc_does_is_counted() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
     let receiver = Upstream::start(|_| Answer::status(204)).await?;

@@ -170,6 +170,7 @@ pub(super) struct Service {
     pub(super) log: Option<String>,
     pub(super) log_level: Option<String>,
     pub(super) trusted_proxies: Option<Vec<Option<String>>>,
+    pub(super) drain_delay: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -176,6 +176,8 @@ pub struct Service {
     pub log: Log,
     /// Addresses whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// How long `/ready` says that the process is about to end before its listeners close.
+    pub drain_delay: Duration,
 }
 
 /// What is logged, and how.

@@ -92,6 +92,8 @@ fn manager(config: &Config) -> Result<Tree, Error> {
         "common_http_protocol_options" => common,
         "http2_protocol_options" => http2,
         "use_remote_address" => true,
+        // What a user reports and what the access log says can be put together.
+        "always_set_request_id_in_response" => true,
         "internal_address_config" => section! { "cidr_ranges" => list![nobody] },
         "normalize_path" => true,
         "merge_slashes" => false,

@@ -15,6 +15,10 @@ const TOO_BUSY: &str = "response.code_details == 'overload'";
 /// A client that stalled, or dripped.
 const TOO_SLOW: &str = "response.code == 408 && response.code_details in ['stream_idle_timeout', 'request_overall_timeout']";
 
+/// Paths of pages, and of all that authsvc serves, with their queries.
+const PAGES: &str = "/(oauth/(authorize|login|consent)|account)(\\?.*)?";
+const OAUTH: &str = "/(oauth|\\.well-known)/.*";
+
 /// An answer for authsvc's paths, and one for those of MCP servers.
 struct Words {
     error: &'static str,
@@ -45,30 +49,52 @@ pub(super) fn mappers() -> Tree {
         description: "the authorization server does not answer, try again in a few seconds",
         message: "the MCP server does not answer, try again in a few seconds",
     };
-    let fixed = || list![routes::header("cache-control", "no-store")];
+    let fixed = || vec![routes::header("cache-control", "no-store")];
     let passing =
-        || list![routes::header("cache-control", "no-store"), routes::header("retry-after", "5")];
-    Tree::List(
-        [
-            both(|| expression(TOO_LARGE), &fixed, &too_large),
-            both(|| expression(TOO_SLOW), &fixed, &too_slow),
-            both(|| expression(TOO_BUSY), &passing, &too_busy),
-            both(unanswered, &passing, &no_answer),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-    )
+        || vec![routes::header("cache-control", "no-store"), routes::header("retry-after", "5")];
+    let mappers = [
+        each(|| expression(TOO_LARGE), &fixed, &too_large),
+        each(|| expression(TOO_SLOW), &fixed, &too_slow),
+        each(|| expression(TOO_BUSY), &passing, &too_busy),
+        each(unanswered, &passing, &no_answer),
+    ];
+    Tree::List(mappers.into_iter().flatten().collect())
 }
 
-fn both(filter: impl Fn() -> Tree, headers: &impl Fn() -> Tree, words: &Words) -> [Tree; 2] {
-    let path = section! { "safe_regex" => section! { "regex" => "/(oauth|\\.well-known)/.*" } };
-    let path = section! { "header_filter" => section! { "header" => section! { "name" => ":path", "string_match" => path } } };
-    let ours = section! { "and_filter" => section! { "filters" => list![path, filter()] } };
+/// On pages, for people; at authsvc's other paths, and at those of MCP servers, for programs.
+fn each(filter: impl Fn() -> Tree, headers: &impl Fn() -> Vec<Tree>, words: &Words) -> [Tree; 3] {
+    let at = |regex: &str| {
+        let path = section! { "safe_regex" => section! { "regex" => regex } };
+        let path = section! { "header_filter" => section! { "header" => section! { "name" => ":path", "string_match" => path } } };
+        section! { "and_filter" => section! { "filters" => list![path, filter()] } }
+    };
     let oauth = section! { "error" => words.error, "error_description" => words.description };
     let error = section! { "code" => "%RESPONSE_CODE%", "message" => words.message };
     let rpc = section! { "jsonrpc" => "2.0", "error" => error };
-    [mapper(ours, headers(), oauth), mapper(filter(), headers(), rpc)]
+    [
+        page(at(PAGES), headers(), words.description),
+        mapper(at(OAUTH), headers(), oauth),
+        mapper(filter(), headers(), rpc),
+    ]
+}
+
+/// A page that needs nothing else: authsvc, which has the better ones, does not answer.
+fn page(filter: Tree, mut headers: Vec<Tree>, text: &str) -> Tree {
+    headers.extend([
+        routes::header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        routes::header("x-content-type-options", "nosniff"),
+    ]);
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>Sign-in</title><h1>This did not work</h1>\
+         <p>Sorry: {text}.</p><p>Then go back to where you came from, and begin again.</p></html>"
+    );
+    let body = section! { "inline_string" => html };
+    section! {
+        "filter" => filter,
+        "headers_to_add" => Tree::List(headers),
+        "body_format_override" => section! { "text_format_source" => body, "content_type" => "text/html; charset=utf-8" },
+    }
 }
 
 fn expression(text: &str) -> Tree {
@@ -77,10 +103,10 @@ fn expression(text: &str) -> Tree {
     section! { "extension_filter" => filter }
 }
 
-fn mapper(filter: Tree, headers: Tree, body: Tree) -> Tree {
+fn mapper(filter: Tree, headers: Vec<Tree>, body: Tree) -> Tree {
     section! {
         "filter" => filter,
-        "headers_to_add" => headers,
+        "headers_to_add" => Tree::List(headers),
         "body_format_override" => section! { "json_format" => body, "content_type" => "application/json" },
     }
 }

@@ -167,6 +167,8 @@ fn authsvc(matched: Tree, filters: Tree) -> Tree {
         "timeout" => AUTHSVC_TIMEOUT,
         // The time above counts from the end of the request; this one while the request comes, too.
         "idle_timeout" => AUTHSVC_TIMEOUT,
+        // Of several authsvc one may have ended a moment ago: what never reached it is sent to another.
+        "retry_policy" => section! { "retry_on" => "connect-failure,reset-before-request", "num_retries" => 2_u32 },
     };
     section! {
         "match" => matched,

@@ -178,6 +178,7 @@ pub(crate) fn config() -> Config {
             internal_address: HostPort { host: "127.0.0.1".to_owned(), port: 8082 },
             secret: Secret::new(SERVICE_SECRET.to_owned()),
             metrics_secret: None,
+            drain_delay: Duration::ZERO,
             log: Log { format: LogFormat::Text, level: tracing::Level::INFO },
             trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
         },

@@ -1,6 +1,9 @@
 //! Addresses: where Envoy and authsvc listen, and how one reaches the other.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use attache_protocol::secret::Secret;
 use tracing::Level;
@@ -10,6 +13,9 @@ use super::{
     report::{Checked, Report},
 };
 use crate::address::on_this_machine;
+
+/// Longer than any probe takes to notice.
+const MOST_DRAIN_DELAY: Duration = Duration::from_secs(300);
 
 /// The section `service`.
 pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<Service> {
@@ -37,6 +43,12 @@ pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<
         }),
         None => Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]),
     };
+    let drain_delay = report.duration(
+        &at.key("drain_delay"),
+        file.drain_delay.as_deref(),
+        Duration::ZERO,
+        Duration::ZERO..=MOST_DRAIN_DELAY,
+    );
     let (listen, internal) = (listen?, internal?);
     Ok(Service {
         listen,
@@ -47,6 +59,7 @@ pub(super) fn service(file: &file::Service, report: &mut Report<'_>) -> Checked<
         metrics_secret: metrics_secret?,
         log: log?,
         trusted_proxies: trusted_proxies?,
+        drain_delay: drain_delay?,
     })
 }
 
