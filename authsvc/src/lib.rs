@@ -43,4 +43,5 @@ pub mod sweep;
 pub(crate) mod testing;
 pub mod throttle;
 pub mod token;
+pub mod upstream;
 pub mod users;

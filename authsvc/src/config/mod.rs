@@ -9,6 +9,7 @@ mod document;
 mod embedded;
 mod file;
 mod mistake;
+mod provider;
 mod substitution;
 #[cfg(test)]
 mod tests;
@@ -28,14 +29,15 @@ pub use self::{
         Authorization, ClientPolicy, Elsewhere, HostPattern, MetadataDocuments, Mode, RefreshPolicy,
     },
     brokered::{
-        Brokered, Client, Dex, DexIdentity, DexTls, ForeignTokens, Introspector, Issuer,
-        OpaqueTokens, Registrar, Registration, Request, ResourceParameter, WithoutAudience,
+        Brokered, Dex, DexIdentity, DexTls, ForeignTokens, Introspector, OpaqueTokens, Registrar,
+        Registration, Request, ResourceParameter, WithoutAudience,
     },
     compile::duration,
     database::Database,
     document::{Path, Step},
     embedded::{Embedded, MachineClient, PersonalTokens, Proof, Signing, User},
     mistake::{Mistake, Mistakes},
+    provider::{Admission, Client, Federated, IdentityClaims, Issuer, Tenants},
     substitution::Lookup,
 };
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod place;
+pub(crate) mod provider;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,12 +1,11 @@
 //! The sections `authorization.external` and `authorization.dex`: a provider logs people in and issues the access
 //! tokens; authsvc is the authorization server that clients see.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use attache_protocol::{plugin::ClaimNames, secret::Secret};
-use url::Url;
 
-use super::{HostPort, WebhookTargets};
+use super::{Client, HostPort, Issuer, WebhookTargets};
 
 /// A provider, and what is known of it.
 #[derive(Clone, Debug)]
@@ -23,13 +22,6 @@ pub struct Brokered {
     pub targets: WebhookTargets,
 }
 
-/// The name of a provider, byte for byte as in its metadata and in `iss`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Issuer {
-    text: String,
-    url: Url,
-}
-
 /// How authsvc becomes a client of the provider.
 #[derive(Clone, Debug)]
 pub enum Registrar {
@@ -39,15 +31,6 @@ pub enum Registrar {
     Registration(Registration),
     /// By the gRPC API of Dex, one for each client of ours.
     Dex(Dex),
-}
-
-/// A client at the provider.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// `client_id`.
-    pub id: String,
-    /// `client_secret`; none for a public client.
-    pub secret: Option<Secret>,
 }
 
 /// The provider's registration endpoint.
@@ -166,50 +149,6 @@ pub enum WithoutAudience {
     Refused,
     /// It is good if it was issued to authsvc itself, by the `client_id` of the answer.
     IssuedToUs,
-}
-
-impl Issuer {
-    /// Parses one.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str, targets: WebhookTargets) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| format!("not a URL ({error})"))?;
-        match (url.scheme(), targets) {
-            ("https", _) | ("http", WebhookTargets::Any) => {}
-            ("http", WebhookTargets::Public) => {
-                return Err("tokens must not travel in clear: use https (or say `allow_private: true` for a provider in your own network)".to_owned());
-            }
-            _ => return Err("must be an https URL".to_owned()),
-        }
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        let bare = url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none();
-        if !plain || !bare || !url.has_host() {
-            return Err("an issuer is a URL without user, query or fragment, byte for byte as in `issuer` of its metadata".to_owned());
-        }
-        Ok(Self { text: text.to_owned(), url })
-    }
-
-    /// Byte for byte.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Parsed.
-    #[must_use]
-    pub const fn url(&self) -> &Url {
-        &self.url
-    }
-}
-
-impl fmt::Display for Issuer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,242 @@
+//! A provider of identities on a port of its own, which is as strict as it may be and, where a test says so, as bad.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use attache_protocol::secret::Secret;
+use axum::{
+    Form, Json, Router,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{Html, IntoResponse as _, Redirect, Response},
+    routing::{get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jwt_compact::{
+    Algorithm, AlgorithmExt as _, Claims, Header,
+    alg::{Ed25519, SigningKey as _},
+    jwk::JsonWebKey,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::{config::Client, token::pkce};
+
+pub(crate) const CLIENT_ID: &str = "gateway";
+pub(crate) const CLIENT_SECRET: &str = "a secret: of/the%gateway";
+
+pub(crate) type PrivateKey = <Ed25519 as Algorithm>::SigningKey;
+
+/// What is wrong with an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Status(u16),
+    Html,
+    Broken,
+    Endless,
+    Redirect,
+}
+
+/// What it is like; tests change it.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// Its metadata.
+    pub(crate) metadata: Value,
+    /// Its keys, by `kid`; the last one signs.
+    pub(crate) keys: Vec<(&'static str, u8)>,
+    /// Claims that replace those of ID tokens; null takes one away.
+    pub(crate) claims: Value,
+    /// Claims of UserInfo; without any it is not there.
+    pub(crate) userinfo: Option<Value>,
+    /// What is wrong with the endpoint at a path.
+    pub(crate) faults: BTreeMap<&'static str, Fault>,
+    /// The error that the token endpoint answers.
+    pub(crate) error: Option<&'static str>,
+    /// Paths that were asked for, in order.
+    pub(crate) asked: Vec<String>,
+    codes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// The provider.
+#[derive(Clone)]
+pub(crate) struct FakeProvider {
+    pub(crate) issuer: String,
+    shape: Arc<Mutex<Shape>>,
+}
+
+impl FakeProvider {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let shape = Shape {
+            metadata: json!({
+                "issuer": issuer,
+                "authorization_endpoint": format!("{issuer}/authorize?from=metadata"),
+                "token_endpoint": format!("{issuer}/token"),
+                "jwks_uri": format!("{issuer}/keys"),
+                "userinfo_endpoint": format!("{issuer}/userinfo"),
+            }),
+            keys: vec![("one", 1)],
+            claims: json!({}),
+            userinfo: Some(json!({ "sub": "somebody" })),
+            faults: BTreeMap::new(),
+            error: None,
+            asked: Vec::new(),
+            codes: BTreeMap::new(),
+        };
+        let it = Self { issuer, shape: Arc::new(Mutex::new(shape)) };
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(metadata))
+            .route("/keys", get(keys))
+            .route("/token", post(token))
+            .route("/userinfo", get(userinfo))
+            .layer(middleware::from_fn_with_state(it.clone(), fail))
+            .with_state(it.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        it
+    }
+
+    pub(crate) fn shape(&self) -> MutexGuard<'_, Shape> {
+        self.shape.lock().unwrap()
+    }
+
+    /// How often this path was asked for.
+    pub(crate) fn asked(&self, path: &str) -> usize {
+        self.shape().asked.iter().filter(|asked| *asked == path).count()
+    }
+
+    /// Somebody opens the URL that we sent them to, and agrees: where they are sent back.
+    pub(crate) fn agree(&self, url: &str) -> Url {
+        let url = Url::parse(url).unwrap();
+        assert!(url.as_str().starts_with(&format!("{}/authorize?from=metadata&", self.issuer)));
+        let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        assert_eq!(query["response_type"], "code");
+        assert_eq!(query["code_challenge_method"], "S256");
+        let mut back = Url::parse(&query["redirect_uri"]).unwrap();
+        let mut shape = self.shape();
+        let code = format!("code-{}", shape.codes.len());
+        back.query_pairs_mut().append_pair("code", &code).append_pair("state", &query["state"]);
+        shape.codes.insert(code, query);
+        back
+    }
+}
+
+/// Who we are there.
+pub(crate) fn client() -> Client {
+    let secret = Some(Secret::new(CLIENT_SECRET.to_owned()));
+    Client { id: CLIENT_ID.to_owned(), secret }
+}
+
+pub(crate) fn private_key(seed: u8) -> PrivateKey {
+    PrivateKey::from_slice(&[seed; 32]).unwrap()
+}
+
+/// A public key, as it is published.
+pub(crate) fn jwk(kid: &str, seed: u8) -> Value {
+    let mut jwk =
+        serde_json::to_value(JsonWebKey::from(&private_key(seed).to_verifying_key())).unwrap();
+    jwk["kid"] = json!(kid);
+    jwk
+}
+
+/// A JWT of that key.
+pub(crate) fn signed(header: &Header, seed: u8, claims: &Value) -> String {
+    Ed25519.token(header, &Claims::new(claims.clone()), &private_key(seed)).unwrap()
+}
+
+async fn fail(State(it): State<FakeProvider>, request: Request, next: Next) -> Response {
+    let fault = {
+        let mut shape = it.shape();
+        let path = request.uri().path().to_owned();
+        shape.asked.push(path.clone());
+        shape.faults.get(path.as_str()).copied()
+    };
+    match fault {
+        None => next.run(request).await,
+        Some(Fault::Status(status)) => StatusCode::from_u16(status).unwrap().into_response(),
+        Some(Fault::Html) => Html("<p>maintenance</p>").into_response(),
+        Some(Fault::Broken) => {
+            ([(header::CONTENT_TYPE, "application/json")], "{\"x\":").into_response()
+        }
+        Some(Fault::Endless) => Json(json!({ "x": "x".repeat(1 << 20) })).into_response(),
+        Some(Fault::Redirect) => Redirect::temporary("/elsewhere").into_response(),
+    }
+}
+
+async fn metadata(State(it): State<FakeProvider>) -> Json<Value> {
+    Json(it.shape().metadata.clone())
+}
+
+async fn keys(State(it): State<FakeProvider>) -> Json<Value> {
+    let keys: Vec<Value> = it.shape().keys.iter().map(|(kid, seed)| jwk(kid, *seed)).collect();
+    Json(json!({ "keys": keys }))
+}
+
+async fn userinfo(State(it): State<FakeProvider>, headers: HeaderMap) -> Response {
+    assert!(headers[header::AUTHORIZATION].to_str().unwrap().starts_with("Bearer access-of-code-"));
+    match &it.shape().userinfo {
+        Some(claims) => Json(claims.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn token(
+    State(it): State<FakeProvider>,
+    headers: HeaderMap,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> Response {
+    let mut shape = it.shape();
+    let refuse =
+        |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
+    if let Some(error) = shape.error {
+        return refuse(error);
+    }
+    if !knows(&headers, &form) {
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" })))
+            .into_response();
+    }
+    let code = form.get("code").cloned().unwrap_or_default();
+    let Some(asked) = shape.codes.remove(&code) else { return refuse("invalid_grant") };
+    let verified = pkce::verify(&asked["code_challenge"], &form["code_verifier"]);
+    if !verified || form["redirect_uri"] != asked["redirect_uri"] {
+        return refuse("invalid_grant");
+    }
+    let now = super::NOW_MS / 1000;
+    let mut claims = json!({
+        "iss": it.issuer, "sub": "somebody", "aud": CLIENT_ID, "nonce": asked["nonce"],
+        "iat": now, "exp": now + 300,
+    });
+    for (name, value) in shape.claims.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    let (kid, seed) = shape.keys.last().unwrap();
+    let id_token = signed(&Header::empty().with_key_id(*kid), *seed, &claims);
+    Json(json!({
+        "access_token": format!("access-of-{code}"),
+        "refresh_token": format!("refresh-of-{code}"),
+        "token_type": "bearer",
+        "expires_in": "3600",
+        "id_token": id_token,
+    }))
+    .into_response()
+}
+
+/// Whether the client shows who it is, in the header or in the form, and not in both.
+fn knows(headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
+    let line = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
+    match (line, form.get("client_secret")) {
+        (Some(line), None) => {
+            let pair = STANDARD.decode(line.strip_prefix("Basic ").unwrap()).unwrap();
+            let pair = String::from_utf8(pair).unwrap();
+            let decoded = percent_encoding::percent_decode_str(&pair).decode_utf8().unwrap();
+            decoded == format!("{CLIENT_ID}:{CLIENT_SECRET}") && !form.contains_key("client_id")
+        }
+        (None, Some(secret)) => secret == CLIENT_SECRET && form["client_id"] == CLIENT_ID,
+        _ => false,
+    }
+}
