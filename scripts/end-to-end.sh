@@ -7,4 +7,5 @@ set -eu
 "$root/scripts/node22.sh"
 "$root/scripts/chromium.sh"
 "$root/scripts/postgres.sh"
+"$root/scripts/dex.sh"
 "$root/scripts/wasm.sh"

@@ -4,6 +4,7 @@
 //! - [`stack::replicas`], [`stack::postgres`]: several authsvc on one database
 //! - [`upstream`]: a scripted HTTP server that records what reaches it: MCP servers, webhook receivers
 //! - [`servers`]: real MCP servers of other people
+//! - [`dex`]: real Dex; [`certificates`] for its gRPC API, and for others
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
 //! - [`script`]: a client that is a program of its own: the SDKs, a browser
 //! - [`whole_way`]: what such a client has to do, from the URL to a refreshed token
@@ -14,6 +15,8 @@
 //! - [`events`]: events without a filter
 //! - [`load`]: the load generator of `make bench` and `make bench-auth`
 
+pub mod certificates;
+pub mod dex;
 pub mod differential;
 pub mod events;
 pub mod http;

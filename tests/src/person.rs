@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use reqwest::{Client, Response, header};
-use url::Url;
+use url::{Origin, Url};
 
 use crate::{http, stack};
 
@@ -17,7 +17,12 @@ pub struct Person {
     http: Client,
     email: String,
     password: String,
-    cookies: BTreeMap<String, String>,
+    /// Where they go on besides the origin at which they began.
+    origins: Vec<Origin>,
+    /// What they choose where a page has no form but links.
+    link: Option<String>,
+    /// By origin, then name.
+    cookies: BTreeMap<(String, String), String>,
     /// Every page shown, oldest first.
     pub pages: Vec<String>,
     /// Every value of a cookie that was set, oldest first.
@@ -38,10 +43,29 @@ impl Person {
             http: http::client(),
             email: email.to_owned(),
             password: password.to_owned(),
+            origins: Vec::new(),
+            link: None,
             cookies: BTreeMap::new(),
             pages: Vec::new(),
             set: Vec::new(),
         }
+    }
+
+    /// The same, who goes on at the origin of this URL, too: a provider that logs people in.
+    ///
+    /// # Panics
+    /// When it is no URL.
+    #[must_use]
+    pub fn at(mut self, url: &str) -> Self {
+        self.origins.push(Url::parse(url).expect("a URL").origin());
+        self
+    }
+
+    /// The same, who follows the first link with this in its target where a page has no form.
+    #[must_use]
+    pub fn choosing(mut self, link: &str) -> Self {
+        self.link = Some(link.to_owned());
+        self
     }
 
     /// Opens an authorization URL, logs in and consents where asked; where the browser is sent in the end.
@@ -56,7 +80,7 @@ impl Person {
             if answer.status().is_redirection() {
                 let location = answer.headers().get(header::LOCATION).context("no Location")?;
                 let next = here.join(location.to_str()?)?;
-                if next.origin() != origin {
+                if next.origin() != origin && !self.origins.contains(&next.origin()) {
                     return Ok(next);
                 }
                 answer = self.get(&next).await?;
@@ -66,8 +90,11 @@ impl Person {
             let page = answer.text().await?;
             self.pages.push(page.clone());
             ensure!(status == 200, "{here}: {status} {page}");
-            let form = Form::first(&page).with_context(|| format!("no form at {here}:\n{page}"))?;
-            answer = self.submit(&here, form).await?;
+            answer = match (Form::first(&page), self.chosen(&page)) {
+                (Some(form), _) => self.submit(&here, form).await?,
+                (None, Some(link)) => self.get(&here.join(&link)?).await?,
+                (None, None) => bail!("no form at {here}:\n{page}"),
+            };
         }
         bail!(
             "no end after {PAGES} pages; the last:\n{}",
@@ -92,8 +119,13 @@ impl Person {
         bail!("no end of redirects at {}", answer.url())
     }
 
+    fn chosen(&self, page: &str) -> Option<String> {
+        let wanted = self.link.as_deref()?;
+        tags(page, "<a").filter_map(|tag| attribute(tag, "href")).find(|link| link.contains(wanted))
+    }
+
     async fn get(&mut self, url: &Url) -> Result<Response> {
-        let request = self.http.get(url.clone()).header(header::COOKIE, self.cookie());
+        let request = self.http.get(url.clone()).header(header::COOKIE, self.cookies_of(url));
         let answer = request.send().await?;
         self.keep(&answer);
         Ok(answer)
@@ -105,8 +137,8 @@ impl Person {
             form.fields.into_iter().map(|field| self.fill_in(field)).collect();
         let answer = self
             .http
-            .post(target)
-            .header(header::COOKIE, self.cookie())
+            .post(target.clone())
+            .header(header::COOKIE, self.cookies_of(&target))
             .header(header::ORIGIN, page.origin().ascii_serialization())
             .header("sec-fetch-site", "same-origin")
             .form(&fields)
@@ -118,7 +150,7 @@ impl Person {
 
     fn fill_in(&self, (name, value): (String, String)) -> (String, String) {
         let value = match name.as_str() {
-            "email" | "username" => self.email.clone(),
+            "email" | "username" | "login" => self.email.clone(),
             "password" => self.password.clone(),
             _ => value,
         };
@@ -133,19 +165,27 @@ impl Person {
         fields.filter(|(other, _)| other == name).map(|(_, value)| value).collect()
     }
 
-    /// The `Cookie` header that the browser sends.
+    /// All cookies of the browser, as a `Cookie` header.
     #[must_use]
     pub fn cookie(&self) -> String {
         let pairs: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            self.cookies.iter().map(|((_, name), value)| format!("{name}={value}")).collect();
+        pairs.join("; ")
+    }
+
+    fn cookies_of(&self, url: &Url) -> String {
+        let origin = url.origin().ascii_serialization();
+        let own = self.cookies.iter().filter(|((other, _), _)| *other == origin);
+        let pairs: Vec<String> = own.map(|((_, name), value)| format!("{name}={value}")).collect();
         pairs.join("; ")
     }
 
     fn keep(&mut self, answer: &Response) {
+        let origin = answer.url().origin().ascii_serialization();
         for cookie in answer.headers().get_all(header::SET_COOKIE) {
             let pair = cookie.to_str().ok().and_then(|text| text.split(';').next());
             if let Some((name, value)) = pair.and_then(|pair| pair.split_once('=')) {
-                self.cookies.insert(name.to_owned(), value.to_owned());
+                self.cookies.insert((origin.clone(), name.to_owned()), value.to_owned());
                 self.set.push(value.to_owned());
             }
         }

@@ -1,9 +1,10 @@
 //! A client whose id is the URL of a document about it connects without a registration, with the official SDK.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
+    certificates::{self, Pair},
     http,
     person::Person,
     script::Script,
@@ -12,32 +13,10 @@ use attache_tests::{
 };
 use serde_json::{Value, json};
 
-/// A certificate for `localhost`, and its key, in `folder`.
-fn certificate(folder: &Path) -> Result<()> {
-    let done = Command::new("openssl")
-        .current_dir(folder)
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ])
-        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
-        .output()?;
-    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Ok(())
-}
-
 /// The web site of a client, and the id that it has by it.
 async fn site(folder: &Path, metadata: &Value) -> Result<(Script, String)> {
-    certificate(folder)?;
+    let Pair { certificate, key } = certificates::self_signed(folder)?;
     let program = parts::root().join("tests/clients/documents.py");
-    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.join(name));
     let [certificate, key] = [&certificate, &key].map(|path| path.to_str().unwrap_or_default());
     let mut script = Script::start(&parts::python()?, &program, &[certificate, key])?;
     script.say(&metadata.to_string()).await?;

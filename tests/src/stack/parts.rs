@@ -100,6 +100,15 @@ pub fn conformance_suite() -> Result<PathBuf> {
     there("ATTACHE_CONFORMANCE", program, "scripts/conformance.sh")
 }
 
+/// A release of Dex.
+///
+/// # Errors
+/// When it is not there.
+pub fn dex(version: &str) -> Result<PathBuf> {
+    let built = root().join(".tools/bin").join(format!("dex-{version}"));
+    there("ATTACHE_DEX", built, "scripts/dex.sh")
+}
+
 /// Chromium.
 ///
 /// # Errors
