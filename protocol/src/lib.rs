@@ -8,6 +8,7 @@
 //! - [`sse`]: event streams, in any split
 //! - [`bearer`]: credentials and challenges
 //! - [`claims`], [`metadata`]: access tokens and the documents that lead to them
+//! - [`foreign`]: the claims of providers who do not say them as we do
 //! - [`jwk`]: keys with which signatures are checked
 //! - [`personal_token`]: the form of a token that says nothing
 //! - [`event`]: what is recorded of a message
@@ -19,6 +20,7 @@
 pub mod bearer;
 pub mod claims;
 pub mod event;
+pub mod foreign;
 pub mod json;
 pub mod jsonrpc;
 pub mod jwk;

@@ -2,6 +2,8 @@
 //!
 //! A mirror without logic; `attache-gateway` compiles it into a type that cannot be wrong.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
@@ -16,6 +18,9 @@ pub struct Plugin {
     pub issuer: String,
     /// Where the issuer's keys are.
     pub jwks: Jwks,
+    /// What its tokens are like.
+    #[serde(default, skip_serializing_if = "Tokens::are_own")]
+    pub tokens: Tokens,
     /// What is done about opaque tokens; without it there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introspection: Option<Introspection>,
@@ -57,6 +62,50 @@ pub struct Jwks {
     pub wait_ms: u64,
 }
 
+/// Whose access tokens there are.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokens {
+    /// Those of authsvc (RFC 9068).
+    #[default]
+    Own,
+    /// Those of a provider.
+    Foreign(ForeignTokens),
+}
+
+impl Tokens {
+    /// Whether they are those of authsvc.
+    #[must_use]
+    pub const fn are_own(&self) -> bool {
+        matches!(self, Self::Own)
+    }
+}
+
+/// What the access tokens of a provider are like.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForeignTokens {
+    /// What `aud` must contain, one of these; without any the resource of the endpoint.
+    pub audiences: Vec<String>,
+    /// Where they say what.
+    pub claims: ClaimNames,
+    /// What the provider calls a scope of ours, where it calls it otherwise.
+    pub scope_map: BTreeMap<String, String>,
+    /// Whether they can be told from ID tokens.
+    pub id_tokens: IdTokens,
+}
+
+/// Whether access tokens can be told from ID tokens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdTokens {
+    /// They can: what has the marks of an ID token is refused.
+    #[default]
+    Refused,
+    /// They cannot: access tokens have the same marks (Dex).
+    Alike,
+}
+
 /// Questions about opaque tokens (RFC 7662).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -65,10 +114,32 @@ pub struct Introspection {
     pub target: Target,
     /// Sent as `Authorization: Bearer`.
     pub secret: Secret,
+    /// Which tokens are asked about.
+    #[serde(default, skip_serializing_if = "Opaque::are_personal")]
+    pub tokens: Opaque,
     /// How long a token that is good stays so without being asked about again, seconds; never beyond its end.
     pub good_seconds: u64,
     /// The same of one that is not.
     pub bad_seconds: u64,
+}
+
+/// Tokens that say nothing themselves.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opaque {
+    /// Personal access tokens.
+    #[default]
+    Personal,
+    /// Whatever is no JWT: a provider's may have any form.
+    Any,
+}
+
+impl Opaque {
+    /// Whether they are personal access tokens.
+    #[must_use]
+    pub const fn are_personal(&self) -> bool {
+        matches!(self, Self::Personal)
+    }
 }
 
 /// Delivery of events to authsvc.

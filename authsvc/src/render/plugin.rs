@@ -1,12 +1,13 @@
 //! The filter's own configuration.
 
 use attache_protocol::plugin::{
-    Authentication, Endpoint, Events, Introspection, Jwks, Limits, Origins, Plugin, Target,
+    Authentication, Endpoint, Events, Introspection, Jwks, Limits, Opaque, Origins, Plugin, Target,
+    Tokens,
 };
 
 use super::clusters;
 use crate::{
-    config::{Config, HostPort, PersonalTokens, Server},
+    config::{Config, HostPort, Mode, OpaqueTokens, PersonalTokens, Server},
     discovery::JWKS_MAX_AGE,
 };
 
@@ -18,7 +19,11 @@ const MAX_DEPTH: usize = 128;
 pub fn plugin(config: &Config) -> Plugin {
     Plugin {
         public_url: config.public_url.as_str().to_owned(),
-        issuer: config.public_url.as_str().to_owned(),
+        issuer: issuer(config).to_owned(),
+        tokens: match config.authorization.brokered() {
+            Some(brokered) => Tokens::Foreign(brokered.foreign_tokens()),
+            None => Tokens::Own,
+        },
         jwks: Jwks {
             target: Target {
                 cluster: clusters::AUTHSVC.to_owned(),
@@ -57,8 +62,16 @@ pub fn plugin(config: &Config) -> Plugin {
 /// A token that is not known is asked about again soon: it may be made in the next moment.
 fn introspection(config: &Config) -> Option<Introspection> {
     const UNKNOWN_SECONDS: u64 = 5;
-    let embedded = config.authorization.embedded()?;
-    let PersonalTokens::On { cache } = embedded.personal_tokens else { return None };
+    let (tokens, cache) = match &config.authorization.mode {
+        Mode::Embedded(embedded) => match embedded.personal_tokens {
+            PersonalTokens::On { cache } => (Opaque::Personal, cache),
+            PersonalTokens::Off => return None,
+        },
+        Mode::Brokered(brokered) => match brokered.tokens.opaque {
+            OpaqueTokens::Introspected { cache, .. } => (Opaque::Any, cache),
+            OpaqueTokens::Refused => return None,
+        },
+    };
     Some(Introspection {
         target: Target {
             cluster: clusters::INTERNAL.to_owned(),
@@ -67,9 +80,18 @@ fn introspection(config: &Config) -> Option<Introspection> {
             timeout_ms: 2_000,
         },
         secret: config.service.secret.clone(),
+        tokens,
         good_seconds: cache.as_secs().max(1),
         bad_seconds: UNKNOWN_SECONDS,
     })
+}
+
+/// `iss` of the access tokens.
+fn issuer(config: &Config) -> &str {
+    match &config.authorization.mode {
+        Mode::Embedded(_) => config.public_url.as_str(),
+        Mode::Brokered(brokered) => brokered.issuer.as_str(),
+    }
 }
 
 fn endpoint(config: &Config, server: &Server) -> Endpoint {

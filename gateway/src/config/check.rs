@@ -2,7 +2,10 @@
 
 use attache_protocol::{
     json::MAX_DEPTH,
-    plugin::{Authentication, Endpoint, Events, Introspection, Jwks, Limits, Plugin, Target},
+    plugin::{
+        Authentication, ClaimNames, Endpoint, Events, ForeignTokens, Introspection, Jwks, Limits,
+        Plugin, Target, Tokens,
+    },
     secret::Secret,
 };
 
@@ -24,6 +27,9 @@ pub(super) fn plugin(plugin: &Plugin) -> Checked {
         ));
     }
     url("issuer".to_owned(), &plugin.issuer)?;
+    if let Tokens::Foreign(tokens) = &plugin.tokens {
+        foreign_tokens(tokens)?;
+    }
     jwks(&plugin.jwks)?;
     if let Some(asking) = &plugin.introspection {
         introspection(asking)?;
@@ -34,6 +40,21 @@ pub(super) fn plugin(plugin: &Plugin) -> Checked {
         return Err(error("endpoints".to_owned(), "[]", "is empty; configure a server"));
     }
     Ok(())
+}
+
+fn foreign_tokens(tokens: &ForeignTokens) -> Checked {
+    let wish = "must be one or more visible ASCII characters";
+    let ClaimNames { groups, email, scope } = &tokens.claims;
+    let names = scope.iter().chain([groups, email]).map(|name| ("tokens.foreign.claims", name));
+    let audiences = tokens.audiences.iter().map(|one| ("tokens.foreign.audiences", one));
+    match names.chain(audiences).find(|(_, name)| !is_visible(name)) {
+        Some((path, name)) => Err(error(path.to_owned(), name, wish)),
+        None => Ok(()),
+    }
+}
+
+fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn jwks(jwks: &Jwks) -> Checked {
@@ -58,8 +79,7 @@ fn introspection(introspection: &Introspection) -> Checked {
 }
 
 fn secret(path: &str, secret: &Secret) -> Checked {
-    let secret = secret.reveal();
-    if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_visible(secret.reveal()) {
         return Err(error(
             path.to_owned(),
             "[redacted]",

@@ -42,6 +42,8 @@ pub enum ConfigError {
 pub struct Gateway {
     /// Issuer of the tokens.
     pub issuer: String,
+    /// What its tokens are like.
+    pub tokens: plugin::Tokens,
     /// Where the keys are, and how long they stay good.
     pub jwks: plugin::Jwks,
     /// Whom to ask about opaque tokens.
@@ -103,7 +105,8 @@ impl Gateway {
     /// Says where the mistake is, what is there, and what should be.
     pub fn compile(plugin: Plugin) -> Result<Self, ConfigError> {
         check::plugin(&plugin)?;
-        let Plugin { public_url, issuer, jwks, introspection, events, limits, endpoints } = plugin;
+        let Plugin { public_url, issuer, tokens, jwks, introspection, events, limits, endpoints } =
+            plugin;
         let mut compiled = BTreeMap::new();
         for (at, endpoint) in endpoints.into_iter().enumerate() {
             check::endpoint(at, &endpoint)?;
@@ -117,7 +120,7 @@ impl Gateway {
                 ));
             }
         }
-        Ok(Self { issuer, jwks, introspection, events, limits, endpoints: compiled })
+        Ok(Self { issuer, tokens, jwks, introspection, events, limits, endpoints: compiled })
     }
 
     /// The endpoint that a `:path` belongs to: exact, without the query string.

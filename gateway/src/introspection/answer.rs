@@ -3,7 +3,7 @@
 use attache_protocol::claims::{Audience, Claims};
 use serde::Deserialize;
 
-use crate::request::token::Identity;
+use crate::request::token::{Identity, Looked};
 
 /// What is read of it; of a token that is not active nothing else need be said.
 #[derive(Debug, Deserialize)]
@@ -44,6 +44,6 @@ impl Answer {
             groups: self.groups,
         };
         // Who answered has judged the time, too: no leeway on top.
-        Some(Identity::new(claims, self.exp?))
+        Some(Identity::new(claims, self.exp?, Looked::Issuer))
     }
 }

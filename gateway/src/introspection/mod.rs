@@ -19,6 +19,7 @@ use std::{
 };
 
 use attache_protocol::{personal_token::PREFIX, plugin, secret::Secret};
+use jwt_compact::UntrustedToken;
 
 use crate::{
     bucket::{Bucket, Rate},
@@ -108,6 +109,16 @@ impl Introspection {
             strangers: Bucket::full(STRANGERS),
             rest: 0..0,
         }
+    }
+
+    /// Which tokens are asked about.
+    pub(crate) const fn takes(&self) -> plugin::Opaque {
+        self.policy.tokens
+    }
+
+    /// Whether a token says nothing itself, and is asked about all the same, whatever its form.
+    pub(crate) fn takes_opaque(&self, token: &str) -> bool {
+        self.policy.tokens == plugin::Opaque::Any && UntrustedToken::new(token).is_err()
     }
 
     /// What is known of a token of the right form, or whether that is on its way.

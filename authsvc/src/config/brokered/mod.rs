@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use attache_protocol::{plugin::ClaimNames, secret::Secret};
+use attache_protocol::{
+    plugin::{self, ClaimNames, IdTokens},
+    secret::Secret,
+};
 
 use super::{Client, HostPort, Issuer, WebhookTargets};
 
@@ -149,6 +152,23 @@ pub enum WithoutAudience {
     Refused,
     /// It is good if it was issued to authsvc itself, by the `client_id` of the answer.
     IssuedToUs,
+}
+
+impl Brokered {
+    /// What the filter, too, knows of its access tokens.
+    #[must_use]
+    pub fn foreign_tokens(&self) -> plugin::ForeignTokens {
+        plugin::ForeignTokens {
+            audiences: self.tokens.audience.iter().cloned().collect(),
+            claims: self.tokens.claims.clone(),
+            scope_map: self.request.scope_map.clone(),
+            id_tokens: match self.registrar {
+                Registrar::Static(_) | Registrar::Registration(_) => IdTokens::Refused,
+                // Its access tokens have all that its ID tokens have.
+                Registrar::Dex(_) => IdTokens::Alike,
+            },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use attache_protocol::{
     bearer::{self, Authorization},
-    claims::{ACCESS_TOKEN_TYPE, Claims},
-    jwk::{Extensions, Found, Key, Unverified},
+    claims::Claims,
+    jwk::{Extensions, Found},
     personal_token::{self, Form},
-    plugin::{Authentication, CallerToken},
+    plugin::{Authentication, CallerToken, Opaque, Tokens},
 };
 use jwt_compact::UntrustedToken;
 
@@ -22,6 +22,7 @@ use crate::{
     request::headers::{Field, Headers},
 };
 
+mod check;
 mod memory;
 
 pub(crate) use memory::Memory;
@@ -43,6 +44,17 @@ pub struct Identity {
     pub claims: Claims,
     /// From when on it is refused, Unix seconds.
     dead: i64,
+    /// Who looked whom it is for.
+    looked: Looked,
+}
+
+/// Who looked whom a token is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Looked {
+    /// Nobody yet: it says so in `aud`.
+    Nobody,
+    /// Whoever said what it is worth at this endpoint.
+    Issuer,
 }
 
 /// What a worker needs to believe a token: the issuer's name, its keys, the tokens seen before, and whom to ask about
@@ -50,6 +62,7 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Trust {
     issuer: String,
+    tokens: Tokens,
     key: MarkKey,
     /// The issuer's keys.
     pub keys: Keys,
@@ -96,7 +109,8 @@ impl Trust {
             .clone()
             .map(|policy| Introspection::new(policy, issuer.clone(), key.clone()));
         let keys = Keys::new(gateway.jwks.clone());
-        Self { issuer, key, keys, verified: Memory::new(), introspection }
+        let tokens = gateway.tokens.clone();
+        Self { issuer, tokens, key, keys, verified: Memory::new(), introspection }
     }
 
     /// Takes the issuer's keys; with other keys than before, every token is checked again.
@@ -125,7 +139,7 @@ impl Trust {
             Err(refusal) => return Verdict::Refused(refusal),
         };
         match self.look(token, endpoint, patience, now_ms) {
-            Sight::Verified(identity) => match identity.suits(endpoint, now_ms) {
+            Sight::Verified(identity) => match identity.suits(endpoint, &self.tokens, now_ms) {
                 Ok(()) => Verdict::Caller(Caller(Some(identity))),
                 Err(refusal) => Verdict::Refused(refusal),
             },
@@ -136,15 +150,22 @@ impl Trust {
 
     fn look(&mut self, token: &str, endpoint: &Endpoint, patience: Patience, now_ms: u64) -> Sight {
         if let Some(introspection) = &mut self.introspection {
-            match personal_token::form(token) {
-                Form::Whole => return introspection.look(token, endpoint, patience, now_ms),
-                Form::Broken => return flawed(TokenFlaw::Checksum),
-                Form::Other => {}
+            match (introspection.takes(), personal_token::form(token)) {
+                (Opaque::Personal, Form::Whole) => {
+                    return introspection.look(token, endpoint, patience, now_ms);
+                }
+                (Opaque::Personal, Form::Broken) => return flawed(TokenFlaw::Checksum),
+                (Opaque::Personal, Form::Other) | (Opaque::Any, _) => {}
             }
         }
         let mark = self.key.mark(&[token]);
         if let Some(identity) = self.verified.recall(mark) {
             return Sight::Verified(identity);
+        }
+        if let Some(introspection) =
+            self.introspection.as_mut().filter(|one| one.takes_opaque(token))
+        {
+            return introspection.look(token, endpoint, patience, now_ms);
         }
         let sight = self.verify(token, patience, now_ms);
         if let Sight::Verified(identity) = &sight {
@@ -173,7 +194,9 @@ impl Trust {
                 (forwarded && bearer) || (foreign.lists(value) && !self.is_ours(value))
             }
             (None, Authentication::Required | Authentication::Optional) => forwarded,
-            (None, Authentication::None) => forwarded || !self.is_ours(value),
+            (None, Authentication::None) => {
+                forwarded || !(self.is_ours(value) || self.may_be_ours(value))
+            }
         }
     }
 
@@ -181,6 +204,12 @@ impl Trust {
     fn is_ours(&self, value: &[u8]) -> bool {
         introspection::carries_token(value)
             || bearer::unverified_issuer(value).as_ref() == Some(&self.issuer)
+    }
+
+    /// Whether a bearer token could be one of ours that says nothing: then a server that nobody meant gets none.
+    fn may_be_ours(&self, value: &[u8]) -> bool {
+        let Authorization::Bearer(token) = bearer::parse(value) else { return false };
+        self.introspection.as_ref().is_some_and(|introspection| introspection.takes_opaque(token))
     }
 
     /// The bearer token of a request; `None` where nobody needs one, or the server checks what there is.
@@ -223,7 +252,7 @@ impl Trust {
         let Ok(token) = UntrustedToken::<'_, Extensions>::try_from(token) else {
             return flawed(TokenFlaw::Malformed);
         };
-        if let Err(flaw) = check_header(&token) {
+        if let Err(flaw) = check::header(&token, &self.tokens) {
             return flawed(flaw);
         }
         let Some(set) = self.keys.usable(now_ms) else {
@@ -233,10 +262,12 @@ impl Trust {
             };
         };
         match set.find(token.header().key_id.as_deref()) {
-            Found::Key(key) => match check_content(key, &token, &self.issuer, now_ms) {
-                Ok(identity) => Sight::Verified(Rc::new(identity)),
-                Err(flaw) => flawed(flaw),
-            },
+            Found::Key(key) => {
+                match check::content(key, &token, (&self.issuer, &self.tokens), now_ms) {
+                    Ok(identity) => Sight::Verified(Rc::new(identity)),
+                    Err(flaw) => flawed(flaw),
+                }
+            }
             Found::Ambiguous => flawed(TokenFlaw::MissingKeyId),
             Found::Unknown => match (self.keys.unknown_kid(now_ms), patience) {
                 (Hope::Soon, Patience::Waits) => Sight::Undecided,
@@ -261,58 +292,10 @@ const fn flawed(flaw: TokenFlaw) -> Sight {
     Sight::Refused(Refusal::InvalidToken(flaw))
 }
 
-fn check_header(token: &UntrustedToken<'_, Extensions>) -> Result<(), TokenFlaw> {
-    if token.header().other_fields.critical {
-        return Err(TokenFlaw::Critical);
-    }
-    // Before the key is looked up: no key set, and no fetch of one, makes these acceptable.
-    let algorithm = token.algorithm();
-    if algorithm.eq_ignore_ascii_case("none") || algorithm.starts_with("HS") {
-        return Err(TokenFlaw::Algorithm);
-    }
-    // RFC 9068 section 4: `at+jwt` or `application/at+jwt`, as media types are compared.
-    let typ = token.header().token_type.as_deref().unwrap_or_default();
-    let typ = match typ.split_at_checked("application/".len()) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
-        _ => typ,
-    };
-    if !typ.eq_ignore_ascii_case(ACCESS_TOKEN_TYPE) {
-        return Err(TokenFlaw::Type);
-    }
-    Ok(())
-}
-
-fn check_content(
-    key: &Key,
-    token: &UntrustedToken<'_, Extensions>,
-    issuer: &str,
-    now_ms: u64,
-) -> Result<Identity, TokenFlaw> {
-    let claims = key.verify::<Claims, _>(token).map_err(|unverified| match unverified {
-        Unverified::Algorithm => TokenFlaw::Algorithm,
-        Unverified::Signature => TokenFlaw::Signature,
-        Unverified::Claims => TokenFlaw::Claims,
-    })?;
-    if claims.custom.iss != issuer {
-        return Err(TokenFlaw::Issuer);
-    }
-    let Some(expires) = claims.expiration.map(|expires| expires.timestamp()) else {
-        return Err(TokenFlaw::NoExpiry);
-    };
-    let latest = seconds(now_ms).saturating_add(LEEWAY);
-    let early = |time: i64| time > latest;
-    let not_before = claims.not_before.map(|time| time.timestamp());
-    let issued_at = claims.issued_at.map(|time| time.timestamp());
-    if not_before.is_some_and(early) || issued_at.is_some_and(early) {
-        return Err(TokenFlaw::NotYetValid);
-    }
-    Ok(Identity::new(claims.custom, expires.saturating_add(LEEWAY)))
-}
-
 impl Identity {
     /// Of a token that was verified; from `dead` on, Unix seconds, it is refused.
-    pub(crate) const fn new(claims: Claims, dead: i64) -> Self {
-        Self { claims, dead }
+    pub(crate) const fn new(claims: Claims, dead: i64, looked: Looked) -> Self {
+        Self { claims, dead, looked }
     }
 
     /// From when on it is refused, Unix milliseconds.
@@ -321,16 +304,28 @@ impl Identity {
     }
 
     /// What is checked on every request: the time, and what the endpoint asks for.
-    fn suits(&self, endpoint: &Endpoint, now_ms: u64) -> Result<(), Refusal> {
+    fn suits(&self, endpoint: &Endpoint, tokens: &Tokens, now_ms: u64) -> Result<(), Refusal> {
         if self.has_expired(now_ms) {
             return Err(Refusal::InvalidToken(TokenFlaw::Expired));
         }
-        if !self.claims.aud.contains(&endpoint.resource) {
+        if self.looked == Looked::Nobody && !self.is_for(endpoint, tokens) {
             return Err(Refusal::InvalidToken(TokenFlaw::Audience));
+        }
+        if matches!(tokens, Tokens::Foreign(tokens) if tokens.claims.scope.is_empty()) {
+            return Ok(());
         }
         let granted = self.claims.scope.as_deref().unwrap_or_default();
         let has = |scope: &String| granted.split(' ').any(|granted| granted == scope);
         if endpoint.scopes.iter().all(has) { Ok(()) } else { Err(Refusal::InsufficientScope) }
+    }
+
+    fn is_for(&self, endpoint: &Endpoint, tokens: &Tokens) -> bool {
+        match tokens {
+            Tokens::Foreign(tokens) if !tokens.audiences.is_empty() => {
+                tokens.audiences.iter().any(|audience| self.claims.aud.contains(audience))
+            }
+            Tokens::Own | Tokens::Foreign(_) => self.claims.aud.contains(&endpoint.resource),
+        }
     }
 
     fn has_expired(&self, now_ms: u64) -> bool {
@@ -342,5 +337,7 @@ fn seconds(ms: u64) -> i64 {
     i64::try_from(ms / 1000).unwrap_or(i64::MAX)
 }
 
+#[cfg(test)]
+mod foreign_tests;
 #[cfg(test)]
 mod tests;
