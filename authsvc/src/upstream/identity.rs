@@ -1,6 +1,6 @@
 //! What is known of somebody whose ID token is good.
 
-use attache_protocol::secret::Secret;
+use attache_protocol::{foreign::find, secret::Secret};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -136,16 +136,4 @@ fn groups_of(value: &Value) -> Vec<String> {
         groups.truncate(MOST_GROUPS);
     }
     groups
-}
-
-/// A claim by its name; where there is none of this name, its dots lead into nested objects.
-#[must_use]
-pub fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    if let Some(value) = claims.get(name) {
-        return Some(value);
-    }
-    let dots = name.match_indices('.').map(|(at, _)| at);
-    dots.filter_map(|at| Some((name.get(..at)?, name.get(at + 1..)?))).find_map(|(first, rest)| {
-        claims.get(first).and_then(Value::as_object).and_then(|inner| find(inner, rest))
-    })
 }

@@ -1,5 +1,6 @@
 //! What is taken from what a provider says of somebody.
 
+use attache_protocol::foreign::find;
 use serde_json::{Map, Value, json};
 
 use super::Ours;
@@ -8,7 +9,7 @@ use crate::{
     upstream::{
         Error,
         id_token::Verified,
-        identity::{Identity, find, read},
+        identity::{Identity, read},
     },
 };
 
