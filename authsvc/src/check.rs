@@ -6,7 +6,7 @@ use attache_protocol::plugin::Authentication;
 
 use crate::{
     config::{Config, Mode},
-    store, users,
+    federation, store, users,
 };
 
 /// Said while no user exists.
@@ -19,6 +19,11 @@ pub fn summary(config: &Config) -> String {
     let mut lines = Vec::new();
     lines.push(("clients", format!("{} (Envoy listens on {})", config.public_url, config.listen)));
     lines.push(("logins", logins_of(&config.authorization.mode)));
+    for provider in users::providers(config) {
+        let back = federation::callback(&config.public_url, &provider.name);
+        let line = format!("{} at {} (redirect URI {back})", provider.label, provider.issuer);
+        lines.push(("logins", line));
+    }
     lines.push((
         "authsvc",
         format!("{} public, {} internal", config.service.listen, config.service.internal),
@@ -81,7 +86,8 @@ pub fn surroundings(file: &Path, config: &Config) -> Vec<String> {
 
 /// Whether anybody can log in; a sentence if not.
 pub async fn logins(config: &Config) -> Option<String> {
-    if config.authorization.brokered().is_some() || users::members(config).next().is_some() {
+    let here = users::members(config).next().is_some() || !users::providers(config).is_empty();
+    if config.authorization.brokered().is_some() || here {
         return None;
     }
     match store::has_users(&config.database).await {

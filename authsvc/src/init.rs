@@ -139,6 +139,8 @@ authorization:
     users:                           # `authsvc user hash` makes a password_hash; `user add` keeps others in the database
       - email: {EMAIL}
         password_hash: {hash}
+    # federation:                    # people who log in elsewhere, at any OpenID Connect provider: docs/identity-providers.md
+    #   - {{name: okta, issuer: \"https://example.okta.com\", client_id: \"...\", client_secret: \"${{OKTA_SECRET}}\"}}
 
 database: sqlite://data/attache.db   # relative to this file
 

@@ -121,7 +121,7 @@ async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
     if worth != Worth::Good || !cimd::is_trusted(app, client_id) {
         return Ok(None);
     }
-    if app.users().still(&presented.granted).await?.is_none() {
+    if app.users().still(&presented.granted, now_ms.div_euclid(1000)).await?.is_none() {
         return Ok(None);
     }
     let Presented { granted, expires_at, family_expires_at, .. } = presented;
@@ -129,7 +129,7 @@ async fn refresh(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
         active: true,
         scope: Some(granted.scope),
         client_id: Some(granted.client_id),
-        username: Some(granted.email),
+        username: granted.email,
         token_type: None,
         exp: expires_at.min(family_expires_at),
         iat: None,
@@ -177,5 +177,5 @@ async fn stands(app: &App, claims: &Claims) -> Result<bool, Refusal> {
     };
     let grant = app.store.grant(id).await?.filter(|grant| grant.ended_at.is_none());
     let Some(grant) = grant else { return Ok(false) };
-    Ok(app.users().still(&grant.granted).await?.is_some())
+    Ok(app.users().still(&grant.granted, app.clock.now_unix()).await?.is_some())
 }

@@ -15,6 +15,7 @@ pub mod csrf;
 pub mod discovery;
 pub mod doctor;
 pub mod events;
+pub mod federation;
 pub mod init;
 pub mod introspection;
 pub mod keys;

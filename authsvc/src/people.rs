@@ -3,7 +3,10 @@
 use attache_authsvc::{
     ask, password,
     random::Random,
-    users::{self, email::Email},
+    users::{
+        self,
+        email::{Email, Whom},
+    },
 };
 use clap::{Args, Subcommand};
 
@@ -26,19 +29,25 @@ pub(crate) enum Command {
         file: File,
     },
     /// Give a user another password (asked for, or from a pipe); all that they granted ends
-    Password(Named),
-    /// Keep a user from logging in; all that they granted ends
+    Password {
+        /// A user of the database, as `list` shows them
+        email: Email,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Keep a user, or an account at a provider, from logging in; all that they granted ends
     Disable(Named),
-    /// Let a user log in again
+    /// Let a user, or an account at a provider, log in again
     Enable(Named),
-    /// Forget a user; all that they granted ends
+    /// Forget a user, or an account at a provider; all that they granted ends
     Remove(Named),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    /// A user of the database, as `list` shows them
-    email: Email,
+    /// The address of a user of the database, or the subject of an account at a provider, as `list` shows them
+    #[arg(value_name = "EMAIL|SUBJECT")]
+    whom: Whom,
     #[command(flatten)]
     file: File,
 }
@@ -54,18 +63,21 @@ impl Command {
             Self::Add { email, groups, file } => {
                 operate(&file, async |desk| desk.add_user(&email, groups, ask::password).await)
             }
-            Self::Password(Named { email, file }) => {
+            Self::Password { email, file } => {
                 operate(&file, async |desk| desk.change_password(&email, ask::password).await)
             }
-            Self::Disable(Named { email, file }) => {
-                operate(&file, async |desk| desk.disable_user(&email).await)
-            }
-            Self::Enable(Named { email, file }) => {
-                operate(&file, async |desk| desk.enable_user(&email).await)
-            }
-            Self::Remove(Named { email, file }) => {
-                operate(&file, async |desk| desk.remove_user(&email).await)
-            }
+            Self::Disable(Named { whom, file }) => match whom {
+                Whom::User(email) => operate(&file, async |desk| desk.disable_user(&email).await),
+                Whom::Account(id) => operate(&file, async |desk| desk.disable_account(&id).await),
+            },
+            Self::Enable(Named { whom, file }) => match whom {
+                Whom::User(email) => operate(&file, async |desk| desk.enable_user(&email).await),
+                Whom::Account(id) => operate(&file, async |desk| desk.enable_account(&id).await),
+            },
+            Self::Remove(Named { whom, file }) => match whom {
+                Whom::User(email) => operate(&file, async |desk| desk.remove_user(&email).await),
+                Whom::Account(id) => operate(&file, async |desk| desk.remove_account(&id).await),
+            },
         }
     }
 }

@@ -46,9 +46,12 @@ impl Record {
     }
 
     /// The member, while they may log in, with the password that they logged in with.
-    async fn member(&self, app: &App) -> Result<Option<Member>, store::Error> {
+    async fn member(&self, app: &App, now: i64) -> Result<Option<Member>, store::Error> {
         let member = app.users().by_sub(&self.sub).await?;
-        Ok(member.filter(|member| member.credential() == self.credential))
+        let still = |member: &Member| {
+            member.credential() == self.credential && member.is_in_time(self.auth_time, now)
+        };
+        Ok(member.filter(still))
     }
 }
 
@@ -63,7 +66,7 @@ pub async fn current(app: &App, headers: &HeaderMap) -> Result<Option<Session>, 
     let now = app.clock.now_unix();
     let id = digest(cookie);
     let Some(record) = app.store.session(&id).await? else { return Ok(None) };
-    let Some(member) = record.member(app).await?.filter(|_| !record.is_over(now)) else {
+    let Some(member) = record.member(app, now).await?.filter(|_| !record.is_over(now)) else {
         app.store.end_session(&id).await?;
         return Ok(None);
     };

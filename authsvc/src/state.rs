@@ -10,13 +10,14 @@ use crate::{
     clock::Clock,
     config::Config,
     events::arrivals::Arrivals,
+    federation::Federation,
     keys::{Keeper, Keys, Settings},
     limits::PerNetwork,
     metrics::Metrics,
     random::Random,
     store::Store,
     throttle::Throttle,
-    users::{Directory, passwords::Passwords},
+    users::{self, Directory, passwords::Passwords},
 };
 
 /// Everything a handler works with; cheap to clone.
@@ -38,6 +39,8 @@ pub struct App {
     pub authorizations: Arc<PerNetwork>,
     /// Fetches the documents of clients.
     pub documents: Arc<Fetcher>,
+    /// Providers whose users may log in.
+    pub federation: Arc<Federation>,
     /// Limits on guessing passwords.
     pub throttle: Arc<Throttle>,
     /// Checks passwords, a few at a time.
@@ -121,6 +124,7 @@ impl App {
             documents: Arc::new(Fetcher::new(
                 config.authorization.clients.metadata_documents.clone(),
             )?),
+            federation: Arc::new(Federation::new(users::providers(&config), &clock)?),
             throttle: Arc::default(),
             passwords: Arc::default(),
             arrivals: Arrivals::default(),

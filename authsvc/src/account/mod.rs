@@ -165,7 +165,8 @@ async fn page(
     let page = pages::Account {
         style: STYLE,
         gateway: gateway(&app.config),
-        email: login.email.clone(),
+        name: login.name.clone(),
+        email: login.email.clone().unwrap_or_default(),
         csrf: csrf::token(&session.cookie, Form::Account, PATH),
         done,
         problem,
@@ -175,10 +176,24 @@ async fn page(
             .authorization
             .embedded()
             .map_or_else(|| LINGERS.to_owned(), |own| words::duration(own.access_token_ttl)),
-        has_password: member.is_some_and(|member| member.source != Source::Configuration),
+        elsewhere: elsewhere(member.map(|member| member.source)),
         shortest: SHORTEST,
     };
     Ok(pages::respond(status, &page))
+}
+
+/// Where somebody changes their password who cannot do it here.
+fn elsewhere(source: Option<Source>) -> Option<String> {
+    match source {
+        Some(Source::Database { .. }) => None,
+        Some(Source::Provider { label, .. }) => {
+            Some(format!("You sign in at {label}: your password, if you have one, is kept there."))
+        }
+        Some(Source::Configuration { .. }) | None => Some(
+            "Your password is kept in the configuration of this gateway. Whoever runs it can change it."
+                .to_owned(),
+        ),
+    }
 }
 
 fn order(form: &Parameters) -> Option<Order> {

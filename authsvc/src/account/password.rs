@@ -44,8 +44,12 @@ pub(super) async fn change(
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, format!("Nothing was changed: {error}."))
             .await;
     }
+    // Somebody else may have the same address: who logs in at a provider has no password here.
+    let own = app.users().by_sub(&session.login.sub).await?;
+    let own = own.filter(|own| matches!(own.source, Source::Database { .. }));
+    let Some(email) = own.and_then(|own| own.email) else { return Err(Trouble::Unreadable) };
     let place = app.passwords.begin()?;
-    let member = match attempt(app, &place, (&session.login.email, &current), address).await? {
+    let member = match attempt(app, &place, (&email, &current), address).await? {
         Attempt::Member(member) => member,
         Attempt::Wrong => {
             let problem = "The current password is wrong. Nothing was changed.";
@@ -56,14 +60,14 @@ pub(super) async fn change(
             return Ok(many.delay(told));
         }
     };
-    if member.source == Source::Configuration {
+    let Source::Database { password_hash: from, .. } = &member.source else {
         return Err(Trouble::Unreadable);
-    }
+    };
     let to = app.passwords.hash(&place, new, app.random.clone()).await?.map_err(|error| {
         tracing::error!(%error, "a password was not hashed");
         Trouble::Broken
     })?;
-    let change = Change::Password { from: &member.password_hash, to: &to };
+    let change = Change::Password { from, to: &to };
     let now = app.clock.now_unix();
     let changed = app.store.change_user(&member.sub, change, EndedBy::User, now).await?;
     let member = app.users().by_sub(&member.sub).await?;

@@ -85,8 +85,8 @@ async fn check(
     };
     time::sleep(pause).await;
     let member = app.users().by_email(email).await?;
-    let hash =
-        member.as_ref().map_or_else(|| app.users().decoy(), |member| member.password_hash.clone());
+    let hash = member.as_ref().and_then(Member::password_hash).cloned();
+    let hash = hash.unwrap_or_else(|| app.users().decoy());
     let verified = app.passwords.check(place, hash, password.clone()).await?;
     let Some(member) = member.filter(|_| verified) else {
         tracing::info!(%address, "a login failed");

@@ -115,7 +115,8 @@ fn deny(app: &App, waiting: LoggedIn) -> Response {
 
 async fn switch(app: &App, headers: &HeaderMap, open: &Open) -> Result<Response, Trouble> {
     sessions::end(app, headers).await?;
-    Ok(with_cookie(to_login(open), Cookie::Session.remove(&app.config.public_url)))
+    let another = pages::redirect(&format!("/oauth/login?interaction={}&another=1", open.name));
+    Ok(with_cookie(another, Cookie::Session.remove(&app.config.public_url)))
 }
 
 async fn page(
@@ -141,7 +142,7 @@ async fn page(
         receiver: shown,
         receiver_note,
         warning: words::warning(&receiver),
-        account: waiting.login().email.clone(),
+        account: waiting.login().name.clone(),
     };
     Ok(pages::respond(StatusCode::OK, &page))
 }

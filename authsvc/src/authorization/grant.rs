@@ -18,8 +18,10 @@ use super::{
 pub struct Login {
     /// Subject.
     pub sub: String,
-    /// E-mail address.
-    pub email: String,
+    /// E-mail address, if they have one that is known to be theirs.
+    pub email: Option<String>,
+    /// What pages call them.
+    pub name: String,
     /// Groups.
     pub groups: Vec<String>,
     /// When they logged in, Unix seconds.

@@ -154,6 +154,14 @@ pub async fn find(
     let Ok(Some(name)) = parameters.text("interaction", MAX_ID) else {
         return Err(Trouble::NotYours);
     };
+    named(app, headers, name).await
+}
+
+/// The interaction of this name, if it waits for this browser.
+///
+/// # Errors
+/// When it does not, and why.
+pub async fn named(app: &App, headers: &HeaderMap, name: &str) -> Result<Open, Trouble> {
     let browser = Cookie::Browser.read(&app.config.public_url, headers);
     let Some(browser) = browser else { return Err(Trouble::NotYours) };
     let kept = app.store.interaction(&digest(name)).await?;

@@ -7,11 +7,14 @@ use axum::{
 };
 
 use super::{
+    answer::ErrorCode,
     attempt::{Attempt, attempt, begin, password},
     client_name, decide,
     grant::Grant,
     interaction::{self, Open, Wanted, with_cookie},
     parameters::Parameters,
+    refuse,
+    request::Fault as ClientFault,
     submitted::Submitted,
 };
 use crate::{
@@ -20,9 +23,12 @@ use crate::{
     config::User,
     cookies::Cookie,
     csrf::{self, Form},
+    federation::{self, Choice, Connected, Fault},
+    metrics::Throttled,
     pages::{
-        self, STYLE,
+        self, PasswordForm, STYLE,
         error::{Trouble, gateway},
+        words,
     },
     sessions,
     state::App,
@@ -31,6 +37,8 @@ use crate::{
 
 /// Said of an unknown address and of a wrong password alike.
 const WRONG: &str = "Email or password is wrong.";
+/// Longest field but address and password, bytes.
+const MAX_FIELD: usize = 64;
 
 /// The page.
 pub async fn get(
@@ -54,15 +62,16 @@ async fn show(
 ) -> Result<Response, Trouble> {
     let open = interaction::find(app, headers, parameters).await?;
     let session = sessions::current(app, headers).await?;
+    let shown = Shown { choice: choice(parameters), ..Shown::default() };
     let Wanted::Authorization(asked) = &open.kept.wanted else {
         return match session {
             Some(_) => Ok(account::redirect()),
-            None => page(app, &open, "", None).await,
+            None => page(app, &open, shown).await,
         };
     };
     let login = session.map(|session| open.login(&session));
     match decide(app, asked.clone(), login).await? {
-        Grant::Asked(_) => page(app, &open, "", None).await,
+        Grant::Asked(_) => page(app, &open, shown).await,
         Grant::LoggedIn(_) | Grant::Consented(_) | Grant::Refused(_) => Ok(to_consent(&open)),
     }
 }
@@ -75,24 +84,38 @@ async fn log_in(
     let submitted = Submitted::read(app, request).await?;
     submitted.demand_token(&submitted.open.browser, Form::Login)?;
     let Submitted { headers, parameters, open } = submitted;
+    if parameters.text("decision", MAX_FIELD).ok().flatten() == Some("deny") {
+        return deny(app, open).await;
+    }
+    if let Some(provider) = parameters.text("provider", MAX_FIELD).ok().flatten() {
+        app.authorizations.admit(address).map_err(|_seconds| {
+            app.metrics.throttled(Throttled::Authorization);
+            Trouble::Overloaded
+        })?;
+        return federation::depart(app, &open, provider, choice(&parameters)).await;
+    }
     let email = parameters.text("email", User::MAX_EMAIL).map_err(|_error| Trouble::Unreadable)?;
     let email = email.unwrap_or_default();
     let typed = (email, &password(&parameters, "password")?);
     match attempt(app, &begin(app)?, typed, address).await? {
         Attempt::Member(member) => welcome(app, &headers, open, &member).await,
         Attempt::Wrong => {
-            page(app, &open, email, Some((StatusCode::UNAUTHORIZED, WRONG.to_owned()))).await
+            let notice = Some((StatusCode::UNAUTHORIZED, WRONG.to_owned()));
+            page(app, &open, Shown { email, notice, ..Shown::default() }).await
         }
         Attempt::TooMany(many) => {
             let notice = Some((StatusCode::TOO_MANY_REQUESTS, many.notice()));
-            Ok(many.delay(page(app, &open, email, notice).await?))
+            Ok(many.delay(page(app, &open, Shown { email, notice, ..Shown::default() }).await?))
         }
     }
 }
 
 /// A new session, whatever the browser had; then on to what they came for: to consent, which knows whether to ask,
 /// or to their own page.
-async fn welcome(
+///
+/// # Errors
+/// When the request is closed by now, or the database fails.
+pub async fn welcome(
     app: &App,
     headers: &HeaderMap,
     open: Open,
@@ -113,27 +136,82 @@ async fn welcome(
     Ok(with_cookie(next, Cookie::Session.set(&app.config.public_url, &session.cookie)))
 }
 
-async fn page(
+/// The page again, after a login at a provider that came to nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn again(
     app: &App,
     open: &Open,
-    email: &str,
-    notice: Option<(StatusCode, String)>,
+    one: &Connected,
+    fault: &Fault,
 ) -> Result<Response, Trouble> {
+    let notice = Some(fault.tell(one, &app.metrics));
+    let choice = if fault.is_of_the_account() { Choice::Another } else { Choice::Same };
+    page(app, open, Shown { email: "", notice, choice }).await
+}
+
+/// Tells the client that its user did not want to; where that is, the page has said.
+async fn deny(app: &App, open: Open) -> Result<Response, Trouble> {
+    let destination = open.asked()?.destination.clone();
+    open.close(app).await?;
+    let fault = ClientFault::new(ErrorCode::AccessDenied, "the user did not log in");
+    Ok(refuse(app, &destination, &fault))
+}
+
+fn choice(parameters: &Parameters) -> Choice {
+    match parameters.text("another", MAX_FIELD) {
+        Ok(Some(_)) => Choice::Another,
+        Ok(None) | Err(_) => Choice::Same,
+    }
+}
+
+/// What is different from one showing of the page to the next.
+struct Shown<'a> {
+    email: &'a str,
+    notice: Option<(StatusCode, String)>,
+    choice: Choice,
+}
+
+impl Default for Shown<'_> {
+    fn default() -> Self {
+        Self { email: "", notice: None, choice: Choice::Same }
+    }
+}
+
+async fn page(app: &App, open: &Open, shown: Shown<'_>) -> Result<Response, Trouble> {
+    let Shown { email, notice, choice } = shown;
     let (status, notice) =
         notice.map_or((StatusCode::OK, None), |(status, text)| (status, Some(text)));
-    let client = match &open.kept.wanted {
-        Wanted::Authorization(asked) => Some(client_name(app, &asked.client_id).await?),
-        Wanted::Account => None,
+    let (client, receiver) = match &open.kept.wanted {
+        Wanted::Authorization(asked) => {
+            let (receiver, _note) = words::receiver(&asked.destination.receiver());
+            (Some(client_name(app, &asked.client_id).await?), Some(receiver))
+        }
+        Wanted::Account => (None, None),
+    };
+    let providers = app.federation.iter().map(|one| pages::ProviderButton {
+        name: one.settings.name.clone(),
+        label: one.settings.label.clone(),
+    });
+    let providers: Vec<pages::ProviderButton> = providers.collect();
+    let password = match (app.users().has_passwords().await?, providers.is_empty()) {
+        (true, _) => PasswordForm::There,
+        (false, true) => PasswordForm::Useless,
+        (false, false) => PasswordForm::Absent,
     };
     let page = pages::Login {
         style: STYLE,
         gateway: gateway(&app.config),
         client,
+        receiver,
         interaction: open.name.clone(),
         csrf: csrf::token(&open.browser, Form::Login, &open.name),
         email: email.to_owned(),
         notice,
-        has_users: app.users().has_anybody().await?,
+        password,
+        is_another: choice == Choice::Another,
+        providers,
     };
     Ok(pages::respond(status, &page))
 }

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use attache_protocol::{jwk::KeySet, secret::Secret};
 
+use super::Federated;
+
 /// The embedded authorization server.
 #[derive(Clone, Debug)]
 pub struct Embedded {
@@ -19,6 +21,8 @@ pub struct Embedded {
     pub machine_clients: Vec<MachineClient>,
     /// Whether there are personal access tokens.
     pub personal_tokens: PersonalTokens,
+    /// Providers whose users may log in; names and issuers are unique.
+    pub federation: Vec<Federated>,
 }
 
 /// A program that acts for itself, not for a user: it gets tokens by client credentials (RFC 6749 section 4.4).

@@ -41,6 +41,34 @@ pub(super) struct Embedded {
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
     pub(super) machine_clients: Option<Vec<Option<MachineClient>>>,
     pub(super) personal_access_tokens: Option<PersonalTokens>,
+    pub(super) federation: Option<Vec<Option<Federated>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Federated {
+    pub(super) name: Option<String>,
+    pub(super) label: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<Secret>,
+    pub(super) scopes: Option<Vec<Option<String>>>,
+    pub(super) claims: Option<IdentityClaims>,
+    pub(super) hosted_domain: Option<String>,
+    pub(super) tenants: Option<Vec<Option<String>>>,
+    pub(super) email_domains: Option<Vec<Option<String>>>,
+    pub(super) require_verified_email: Option<String>,
+    pub(super) max_session: Option<String>,
+    pub(super) allow_private: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentityClaims {
+    pub(super) email: Option<String>,
+    pub(super) email_verified: Option<String>,
+    pub(super) groups: Option<String>,
+    pub(super) name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

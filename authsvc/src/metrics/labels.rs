@@ -40,6 +40,20 @@ label! {
 }
 
 label! {
+    /// What came of a login at a provider.
+    pub FederatedLogin {
+        /// Somebody is logged in.
+        Ok = "ok",
+        /// They or the provider said no, or they may not come in.
+        Refused = "refused",
+        /// The provider does not answer.
+        Unavailable = "unavailable",
+        /// What it answers cannot be used.
+        Unusable = "unusable",
+    }
+}
+
+label! {
     /// `grant_type`.
     pub GrantType {
         /// A code.

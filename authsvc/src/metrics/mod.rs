@@ -25,7 +25,7 @@ use prometheus_client::{
 use self::labels::{Answered, ByGrant, ByKind, ByReason, ByResult, ByRoute};
 pub(crate) use self::scrape::stored;
 pub use self::{
-    labels::{Delivered, GrantType, Listener, LoggedIn, Throttled},
+    labels::{Delivered, FederatedLogin, GrantType, Listener, LoggedIn, Throttled},
     scrape::scrape,
 };
 
@@ -43,6 +43,7 @@ pub struct Metrics {
     durations: Family<ByRoute, Histogram, Buckets>,
     grants: Family<ByGrant, Counter>,
     logins: Family<ByResult, Counter>,
+    federated_logins: Family<ByResult, Counter>,
     registrations: Family<ByResult, Counter>,
     throttled: Family<ByKind, Counter>,
     ingested: Counter,
@@ -99,6 +100,7 @@ impl Metrics {
             durations: Family::new_with_constructor(Buckets),
             grants: Family::default(),
             logins: Family::default(),
+            federated_logins: Family::default(),
             registrations: Family::default(),
             throttled: Family::default(),
             ingested: Counter::default(),
@@ -127,6 +129,8 @@ impl Metrics {
         );
         registry.register("token_grants", "Answers of the token endpoint", self.grants.clone());
         registry.register("logins", "Passwords that were given", self.logins.clone());
+        let help = "Logins at providers of identities that came back, or could not begin";
+        registry.register("federated_logins", help, self.federated_logins.clone());
         registry.register("registrations", "Clients that registered", self.registrations.clone());
         let help = "What was refused or not kept because there was too much of it";
         registry.register("throttled", help, self.throttled.clone());
@@ -168,6 +172,11 @@ impl Metrics {
     /// Somebody gave a password.
     pub fn logged_in(&self, result: LoggedIn) {
         self.logins.get_or_create(&ByResult { result: result.as_str() }).inc();
+    }
+
+    /// Somebody came back from a provider, or could not be sent there.
+    pub fn federated(&self, result: FederatedLogin) {
+        self.federated_logins.get_or_create(&ByResult { result: result.as_str() }).inc();
     }
 
     /// A client registered, or was refused with this error code.

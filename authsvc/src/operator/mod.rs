@@ -2,6 +2,7 @@
 //!
 //! Everything goes through the database, where the service finds it at its next request.
 
+mod accounts;
 mod tokens;
 mod users;
 

@@ -1,4 +1,5 @@
-//! Users: those of the configuration are listed, those of the database are made, changed and removed.
+//! Users: those of the configuration are listed, those of the database are made, changed and removed; accounts at
+//! providers are listed beside them.
 
 use anyhow::{anyhow, bail};
 use attache_protocol::secret::Secret;
@@ -14,6 +15,24 @@ use crate::{
     users::{self, Member, email::Email},
 };
 
+/// One line of the list.
+pub(super) struct Row {
+    /// Address or name.
+    pub(super) user: String,
+    /// Where they are kept.
+    pub(super) source: String,
+    /// Whether they may log in.
+    pub(super) state: String,
+    /// What their grants are bound to, if they may log in.
+    pub(super) credential: Option<Vec<u8>>,
+    /// How old their password is, where that is known.
+    pub(super) since: Option<i64>,
+    /// Subject.
+    pub(super) sub: String,
+    /// Groups.
+    pub(super) groups: Vec<String>,
+}
+
 impl Operator {
     /// Everybody who may log in or might.
     ///
@@ -22,8 +41,8 @@ impl Operator {
     pub async fn users(&self) -> anyhow::Result<String> {
         let holders = self.store.holders(self.clock.now_unix()).await?;
         let configured = users::members(&self.config)
-            .map(|member| row(&holders, &member, "configuration", "active".to_owned(), None));
-        let mut rows: Vec<Vec<String>> = configured.collect();
+            .map(|member| Row::of(member, "configuration", "active".to_owned(), None));
+        let mut rows: Vec<Row> = configured.collect();
         for user in self.store.users().await? {
             let hidden = Email::parse(&user.email)
                 .is_ok_and(|email| users::configured(&self.config, &email).is_some());
@@ -33,8 +52,10 @@ impl Operator {
                 None => "active".to_owned(),
             };
             let since = Some(user.password_changed_at);
-            rows.push(row(&holders, &Member::from(user), "database", state, since));
+            rows.push(Row::of(Member::from(user), "database", state, since));
         }
+        rows.extend(self.account_rows().await?);
+        let rows = rows.into_iter().map(|row| row.line(&holders)).collect();
         let titles = [
             "USER",
             "SOURCE",
@@ -59,7 +80,7 @@ impl Operator {
         ask: impl FnOnce() -> anyhow::Result<Secret>,
     ) -> anyhow::Result<String> {
         if users::configured(&self.config, email).is_some() {
-            return Err(self.nobody(email));
+            return Err(self.nobody(email).await?);
         }
         let id = users::sub(&self.config, email.as_str());
         let taken = format!(
@@ -111,7 +132,10 @@ impl Operator {
     pub async fn disable_user(&self, email: &Email) -> anyhow::Result<String> {
         let user = self.own(email).await?;
         match self.change(&user, Change::Disabled).await? {
-            Some(ended) => Ok(format!("{email} is disabled; {}", over(ended))),
+            Some(ended) => {
+                let also = self.also(email).await?;
+                Ok(format!("{email} is disabled; {}{also}", over(ended)))
+            }
             None => Ok(format!("{email} was disabled before\n")),
         }
     }
@@ -136,14 +160,21 @@ impl Operator {
     pub async fn remove_user(&self, email: &Email) -> anyhow::Result<String> {
         // Also one that the configuration hides: it is of no use to anybody.
         let Some(user) = self.store.user_with_email(email.as_str()).await? else {
-            return Err(self.nobody(email));
+            return Err(self.nobody(email).await?);
         };
         let ended = self.change(&user, Change::Removed).await?.unwrap_or_default();
         let rest = match users::configured(&self.config, email) {
             Some(_) => " from the database, and stays a user of the configuration",
             None => "",
         };
-        Ok(format!("{email} is removed{rest}; {}", over(ended)))
+        let also = self.also(email).await?;
+        Ok(format!("{email} is removed{rest}; {}{also}", over(ended)))
+    }
+
+    /// Others with the same address, who are not meant, or were forgotten.
+    async fn also(&self, email: &Email) -> anyhow::Result<String> {
+        let others = self.same_address(email).await?;
+        Ok(others.map_or_else(String::new, |others| format!("nothing has changed for {others}\n")))
     }
 
     async fn change(&self, user: &User, change: Change<'_>) -> anyhow::Result<Option<u64>> {
@@ -156,41 +187,49 @@ impl Operator {
     async fn own(&self, email: &Email) -> anyhow::Result<User> {
         let user = self.store.user_with_email(email.as_str()).await?;
         let user = user.filter(|_| users::configured(&self.config, email).is_none());
-        user.ok_or_else(|| self.nobody(email))
+        match user {
+            Some(user) => Ok(user),
+            None => Err(self.nobody(email).await?),
+        }
     }
 
     /// Why there is nobody to be changed.
-    fn nobody(&self, email: &Email) -> anyhow::Error {
+    async fn nobody(&self, email: &Email) -> anyhow::Result<anyhow::Error> {
         if users::configured(&self.config, email).is_some() {
-            return anyhow!(
+            return Ok(anyhow!(
                 "{email} is a user of the configuration: change or remove them there, in `authorization.embedded.users` (`authsvc user hash` makes a `password_hash`), and restart authsvc"
-            );
+            ));
         }
-        anyhow!("there is no user {email}: `authsvc user list` names them")
+        if let Some(accounts) = self.same_address(email).await? {
+            return Ok(anyhow!(
+                "there is no user {email} in the database, but there are {accounts}"
+            ));
+        }
+        Ok(anyhow!("there is no user {email}: `authsvc user list` names them"))
     }
 }
 
-/// `since` is of the password, where it is known.
-fn row(
-    holders: &[Holder],
-    member: &Member,
-    source: &str,
-    state: String,
-    since: Option<i64>,
-) -> Vec<String> {
-    let credential = member.credential();
-    let mut held =
-        holders.iter().filter(|one| one.sub == member.sub && one.credential == credential);
-    let holder = held.next();
-    let grants = holder.map_or(0, |holder| holder.grants).to_string();
-    let day = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), date);
-    let last = day(holder.map(|holder| holder.last_at));
-    let Member { email, sub, groups, .. } = member;
-    let source = source.to_owned();
-    vec![email.clone(), source, state, grants, last, day(since), sub.clone(), groups.join(", ")]
+impl Row {
+    fn of(member: Member, source: &str, state: String, since: Option<i64>) -> Self {
+        let credential = Some(member.credential());
+        let Member { name, sub, groups, .. } = member;
+        Self { user: name, source: source.to_owned(), state, credential, since, sub, groups }
+    }
+
+    fn line(self, holders: &[Holder]) -> Vec<String> {
+        let Self { user, source, state, credential, since, sub, groups } = self;
+        let mut held = holders
+            .iter()
+            .filter(|one| one.sub == sub && Some(&one.credential) == credential.as_ref());
+        let holder = held.next();
+        let grants = holder.map_or(0, |holder| holder.grants).to_string();
+        let day = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), date);
+        let last = day(holder.map(|holder| holder.last_at));
+        vec![user, source, state, grants, last, day(since), sub, groups.join(", ")]
+    }
 }
 
-fn over(grants: u64) -> String {
+pub(super) fn over(grants: u64) -> String {
     format!(
         "their sessions have ended, and {grants} grants; access tokens that clients have live until they expire\n"
     )

@@ -73,8 +73,44 @@ pub struct Login {
     pub email: String,
     /// Why the page is shown again.
     pub notice: Option<String>,
-    /// Whether anybody can log in at all.
-    pub has_users: bool,
+    /// Whether there is a form for a password.
+    pub password: PasswordForm,
+    /// Where else they can log in.
+    pub providers: Vec<ProviderButton>,
+    /// Whether they want to log in there as somebody else than before.
+    pub is_another: bool,
+    /// Who is told if they do not want to log in; nothing where nobody waits for that.
+    pub receiver: Option<String>,
+}
+
+/// Whether the login page has a form for a password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PasswordForm {
+    /// It has one.
+    There,
+    /// It has one, and nobody has a password or another way to log in: somebody may be added at any time.
+    Useless,
+    /// It has none: people log in elsewhere.
+    Absent,
+}
+
+impl PasswordForm {
+    const fn is_there(self) -> bool {
+        matches!(self, Self::There | Self::Useless)
+    }
+
+    const fn is_useless(self) -> bool {
+        matches!(self, Self::Useless)
+    }
+}
+
+/// A button that sends somebody to a provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProviderButton {
+    /// What it is called in the configuration.
+    pub name: String,
+    /// What people call it.
+    pub label: String,
 }
 
 /// Where a user is asked.
@@ -136,6 +172,8 @@ pub struct Account {
     /// Host of the public URL.
     pub gateway: String,
     /// Who they are.
+    pub name: String,
+    /// Their address.
     pub email: String,
     /// Token of the forms.
     pub csrf: String,
@@ -147,8 +185,8 @@ pub struct Account {
     pub applications: Vec<Application>,
     /// How long an access token lives on.
     pub lingers: String,
-    /// Whether they can change their password here.
-    pub has_password: bool,
+    /// Where they can change their password, if not here.
+    pub elsewhere: Option<String>,
     /// Characters of the shortest password.
     pub shortest: usize,
 }

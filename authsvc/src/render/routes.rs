@@ -31,6 +31,8 @@ const OPEN: [&str; 7] = [
 const MANAGEMENT: &str = "/oauth/register/[A-Za-z0-9_-]+";
 /// Pages that people use; no script of another origin may read them.
 const PAGES: [&str; 4] = ["/oauth/authorize", "/oauth/login", "/oauth/consent", "/account"];
+/// Where providers of identities send people back: one path for each.
+const CALLBACK: &str = "/oauth/callback/[a-z0-9-]+";
 const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
 /// `*` covers `Mcp-Param-*` and what comes; it never covers `Authorization`.
 const HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID, *";
@@ -102,7 +104,10 @@ pub(super) fn public(config: &Config) -> Vec<Tree> {
     let open = open.chain([management]);
     let open = open.map(|matched| authsvc(matched, filters()));
     let filters = || section! { BUFFER_FILTER => whole(), CORS_FILTER => without_cors() };
-    let pages = PAGES.map(|path| authsvc(section! { "path" => path }, filters()));
+    let pages = PAGES.map(|path| section! { "path" => path });
+    let callback = section! { "safe_regex" => section! { "regex" => CALLBACK } };
+    let pages = pages.into_iter().chain([callback]);
+    let pages = pages.map(|matched| authsvc(matched, filters()));
     config.servers.iter().map(server).chain(open).chain(pages).collect()
 }
 

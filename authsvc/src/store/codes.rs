@@ -25,8 +25,8 @@ pub struct Granted {
     pub scope: String,
     /// Subject.
     pub sub: String,
-    /// E-mail address of the subject.
-    pub email: String,
+    /// E-mail address of the subject, if they have one that is known to be theirs.
+    pub email: Option<String>,
     /// Groups of the subject.
     pub groups: Vec<String>,
     /// When the user logged in, Unix seconds.
@@ -166,7 +166,7 @@ impl Granted {
             .bind(serde_json::to_string(&self.resources).unwrap_or_default())
             .bind(&self.scope)
             .bind(&self.sub)
-            .bind(&self.email)
+            .bind(self.email.as_deref().unwrap_or_default())
             .bind(serde_json::to_string(&self.groups).unwrap_or_default())
             .bind(self.auth_time)
             .bind(&self.credential)
@@ -180,7 +180,7 @@ impl FromRow<'_, AnyRow> for Granted {
             resources: super::texts(row, "resources")?,
             scope: row.try_get("scope")?,
             sub: row.try_get("sub")?,
-            email: row.try_get("email")?,
+            email: Some(row.try_get("email")?).filter(|email: &String| !email.is_empty()),
             groups: super::texts(row, "user_groups")?,
             auth_time: row.try_get("auth_time")?,
             credential: row.try_get("credential")?,

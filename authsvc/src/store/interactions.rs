@@ -87,6 +87,37 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
+    /// Notes that the browser was sent to a provider: `trip` is the digest of its state. What it was sent with before
+    /// is worth nothing any more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_trip(&self, id: &[u8], trip: &[u8]) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query("UPDATE interactions SET trip = $2 WHERE id = $1")
+            .bind(id)
+            .bind(trip)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Notes that the browser came back from the provider; `false` when it was not sent there with this state, or has
+    /// come back with it before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_trip(&self, id: &[u8], trip: &[u8]) -> Result<bool, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query("UPDATE interactions SET trip = NULL WHERE id = $1 AND trip = $2")
+            .bind(id)
+            .bind(trip)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Closes the request; `false` when somebody else has, or it has expired at `now`, Unix seconds: one request
     /// gets one answer.
     ///

@@ -6,6 +6,7 @@
 //! differs is in `dialect.rs`. Integers are `i64`, of any database.
 
 pub mod access;
+pub mod accounts;
 pub mod assertions;
 mod backup;
 pub mod clients;

@@ -1,7 +1,7 @@
 //! Users beside those of the configuration.
 
 use attache_protocol::secret::Secret;
-use sqlx::{FromRow, Row as _, any::AnyRow};
+use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
 use super::{Error, Store, Turn, access, endings::EndedBy, personal_tokens};
 
@@ -154,8 +154,7 @@ impl Store {
             // Whoever gets the same address later must not find them alive.
             personal_tokens::revoke_all(&mut transaction, id, now).await?;
         }
-        access::end_sessions(&mut transaction, id).await?;
-        let ended = access::end(&mut transaction, id, None, by, now).await?;
+        let ended = end_all(&mut transaction, id, by, now).await?;
         transaction.commit().await?;
         Ok(Some(ended))
     }
@@ -175,6 +174,17 @@ impl Store {
         transaction.commit().await?;
         Ok(done.rows_affected() == 1)
     }
+}
+
+/// Ends the sessions of whoever has this subject, and all that they granted; how many grants that were.
+pub(super) async fn end_all(
+    connection: &mut AnyConnection,
+    sub: &str,
+    by: EndedBy,
+    now: i64,
+) -> Result<u64, sqlx::Error> {
+    access::end_sessions(connection, sub).await?;
+    access::end(connection, sub, None, by, now).await
 }
 
 impl FromRow<'_, AnyRow> for User {

@@ -169,6 +169,7 @@ pub(crate) fn config() -> Config {
                 key_rotation: Duration::from_secs(90 * 24 * 3600),
                 machine_clients: Vec::new(),
                 personal_tokens: PersonalTokens::On { cache: Duration::from_secs(30) },
+                federation: Vec::new(),
             })),
         },
         database: Database::Sqlite(PathBuf::new()),

@@ -24,7 +24,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::{config::Client, token::pkce};
+use crate::{
+    config::{Admission, Client, Federated, IdentityClaims, Issuer, Tenants, WebhookTargets},
+    token::pkce,
+};
 
 pub(crate) const CLIENT_ID: &str = "gateway";
 pub(crate) const CLIENT_SECRET: &str = "a secret: of/the%gateway";
@@ -107,6 +110,23 @@ impl FakeProvider {
     /// How often this path was asked for.
     pub(crate) fn asked(&self, path: &str) -> usize {
         self.shape().asked.iter().filter(|asked| *asked == path).count()
+    }
+
+    /// As it would be configured.
+    pub(crate) fn federated(&self, name: &str) -> Federated {
+        Federated {
+            name: name.to_owned(),
+            label: "Example Login".to_owned(),
+            issuer: Issuer::parse(&self.issuer, WebhookTargets::Any).unwrap(),
+            tenants: Tenants::Single,
+            client: client(),
+            scopes: ["openid", "email"].map(str::to_owned).to_vec(),
+            claims: IdentityClaims::default(),
+            hosted_domain: None,
+            targets: WebhookTargets::Any,
+            admission: Admission::default(),
+            max_session: std::time::Duration::from_hours(30 * 24),
+        }
     }
 
     /// Somebody opens the URL that we sent them to, and agrees: where they are sent back.

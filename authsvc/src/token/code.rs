@@ -75,7 +75,7 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
     let holder = holder(app, &digest).await?;
     let examine = |code: &Code| {
         check(code, &claim, now)?;
-        let still = |member: &Member| member.credential() == code.granted.credential;
+        let still = |member: &Member| member.still_grants(&code.granted, now);
         if !holder.as_ref().is_some_and(still) {
             return Err(Refusal::InvalidGrant(GONE));
         }

@@ -59,7 +59,7 @@ pub async fn issue(
 ) -> Result<Response, Refusal> {
     let claims = Claims {
         grant_id: Some(family.grant_id),
-        email: Some(granted.email.clone()),
+        email: granted.email.clone(),
         groups: granted.groups.clone(),
         ..claims(app, &granted.sub, &granted.client_id, &portion)
     };

@@ -139,7 +139,7 @@ fn narrow(config: &Config, granted: &Granted, asked: &str) -> Result<String, Ref
 /// Whoever granted what this refresh token descends from, if they still may log in, with the same password.
 async fn holder(app: &App, digest: &[u8]) -> Result<Option<Member>, store::Error> {
     match app.store.grant_of_refresh(digest).await? {
-        Some(grant) => app.users().still(&grant.granted).await,
+        Some(grant) => app.users().still(&grant.granted, app.clock.now_unix()).await,
         None => Ok(None),
     }
 }

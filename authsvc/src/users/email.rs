@@ -6,9 +6,33 @@ use thiserror::Error;
 
 use crate::config::User;
 
+/// Characters of a subject of ours: 256 bits.
+const SUBJECT: usize = 43;
+
 /// An address in the one form in which it is compared and kept: without spaces around it, ASCII in lower case.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Email(String);
+
+/// Whom an operator means: a user by address, or an account at a provider by our subject.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Whom {
+    /// A user.
+    User(Email),
+    /// An account.
+    Account(String),
+}
+
+impl std::str::FromStr for Whom {
+    type Err = NotAnEmail;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEmail> {
+        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if text.len() == SUBJECT && text.bytes().all(base64url) {
+            return Ok(Self::Account(text.to_owned()));
+        }
+        Email::parse(text).map(Self::User)
+    }
+}
 
 /// It is no address.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]

@@ -1,12 +1,14 @@
-//! Who may log in: the users of the configuration, and those of the database.
+//! Who may log in: the users of the configuration, those of the database, and accounts at providers of identities.
 //!
-//! Where both have an address, the configuration counts, and the user of the database is nobody.
+//! Where configuration and database have an address, the configuration counts, and the user of the database is nobody.
+//! An account at a provider is known by issuer and subject; that its address is somebody else's, too, means nothing.
 //!
 //! The subject of a user is the SHA-256 of issuer and lower-cased e-mail address, in base64url. It is the same on
 //! every replica, and for somebody who moves from the configuration to the database; it is opaque, so that a client
 //! or a log that sees the subject alone does not see an address; and no other issuer makes the same one. A changed
 //! address is a new user, as is right where the address is the account.
 
+mod accounts;
 pub mod email;
 pub mod passwords;
 #[cfg(test)]
@@ -39,24 +41,40 @@ pub struct Directory<'a> {
 pub struct Member {
     /// Subject: stable and opaque.
     pub sub: String,
-    /// E-mail address, as it was configured or in lower case.
-    pub email: String,
+    /// E-mail address, as it was configured or in lower case; of an account at a provider, if it is verified there.
+    pub email: Option<String>,
+    /// What pages call them.
+    pub name: String,
     /// Groups.
     pub groups: Vec<String>,
-    /// Argon2id, PHC string format.
-    pub password_hash: Secret,
     /// Where they are kept.
     pub source: Source,
 }
 
-/// Where a user is kept, and so who changes them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Where a user is kept, and so how they log in and who changes them.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Source {
     /// The configuration.
-    Configuration,
+    Configuration {
+        /// Argon2id, PHC string format.
+        password_hash: Secret,
+    },
     /// The database.
     Database {
+        /// Argon2id, PHC string format.
+        password_hash: Secret,
         /// See [`User::epoch`].
+        epoch: i64,
+    },
+    /// A provider.
+    Provider {
+        /// What people call it.
+        label: String,
+        /// Digest of who may come in there: grants of before it changed are dead.
+        policy: Vec<u8>,
+        /// How long a login there is good, seconds.
+        good_for: i64,
+        /// See [`crate::store::accounts::Account::epoch`].
         epoch: i64,
     },
 }
@@ -89,17 +107,21 @@ impl<'a> Directory<'a> {
             return Ok(Some(member));
         }
         let shadowed = |user: &User| members(self.config).any(|member| same(&member, &user.email));
-        let user = self.store.user(sub).await?.filter(|user| !shadowed(user));
-        Ok(user.and_then(Member::kept))
+        if let Some(user) = self.store.user(sub).await? {
+            return Ok((!shadowed(&user)).then(|| Member::kept(user)).flatten());
+        }
+        let account = self.store.account(sub).await?;
+        Ok(account.and_then(|account| accounts::member(self.config, account)))
     }
 
-    /// Whoever granted this, if they still may log in, with the same password.
+    /// Whoever granted this, if they still may log in at `now`, Unix seconds, with the same password, or with their
+    /// login of then.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn still(&self, granted: &Granted) -> Result<Option<Member>, store::Error> {
+    pub async fn still(&self, granted: &Granted, now: i64) -> Result<Option<Member>, store::Error> {
         let member = self.by_sub(&granted.sub).await?;
-        Ok(member.filter(|member| member.credential() == granted.credential))
+        Ok(member.filter(|member| member.still_grants(granted, now)))
     }
 
     /// Whether anybody may log in.
@@ -107,27 +129,69 @@ impl<'a> Directory<'a> {
     /// # Errors
     /// When the database fails.
     pub async fn has_anybody(&self) -> Result<bool, store::Error> {
+        Ok(!providers(self.config).is_empty() || self.has_passwords().await?)
+    }
+
+    /// Whether anybody may log in with a password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_passwords(&self) -> Result<bool, store::Error> {
         Ok(members(self.config).next().is_some() || self.store.has_users().await?)
     }
 
     /// What is hashed when there is nobody with the address that was typed: a hash as others have it.
     #[must_use]
     pub fn decoy(&self) -> Secret {
-        let first = members(self.config).next();
-        first.map_or_else(|| Secret::new(NOBODY.to_owned()), |member| member.password_hash)
+        let first = members(self.config).find_map(|member| member.password_hash().cloned());
+        first.unwrap_or_else(|| Secret::new(NOBODY.to_owned()))
     }
 }
 
 impl Member {
-    /// Changes when the password does, or when all that they granted must end: sessions, codes and grants that
-    /// were made with another one are dead.
+    /// Of somebody who has a password here.
+    #[must_use]
+    pub const fn password_hash(&self) -> Option<&Secret> {
+        match &self.source {
+            Source::Configuration { password_hash } | Source::Database { password_hash, .. } => {
+                Some(password_hash)
+            }
+            Source::Provider { .. } => None,
+        }
+    }
+
+    /// Changes when the password does, or who may come in at a provider, or when all that they granted must end:
+    /// sessions, codes and grants that were made with another one are dead.
     #[must_use]
     pub fn credential(&self) -> Vec<u8> {
-        let mut digest = Sha256::new_with_prefix(self.password_hash.reveal());
-        if let Source::Database { epoch } = self.source {
-            digest.update(format!("\n{epoch}"));
-        }
+        let digest = match &self.source {
+            Source::Configuration { password_hash } => {
+                Sha256::new_with_prefix(password_hash.reveal())
+            }
+            Source::Database { password_hash, epoch } => {
+                Sha256::new_with_prefix(password_hash.reveal()).chain_update(format!("\n{epoch}"))
+            }
+            Source::Provider { policy, epoch, .. } => {
+                Sha256::new_with_prefix(policy).chain_update(format!("\n{epoch}"))
+            }
+        };
         digest.finalize().to_vec()
+    }
+
+    /// Whether a login of `auth_time` is good at `now`, Unix seconds: here a password is asked for whenever it is
+    /// needed, but only a new login at a provider shows that somebody still has an account there.
+    #[must_use]
+    pub const fn is_in_time(&self, auth_time: i64, now: i64) -> bool {
+        match self.source {
+            Source::Configuration { .. } | Source::Database { .. } => true,
+            Source::Provider { good_for, .. } => now < auth_time.saturating_add(good_for),
+        }
+    }
+
+    /// Whether what they granted is still good at `now`, Unix seconds.
+    #[must_use]
+    pub fn still_grants(&self, granted: &Granted, now: i64) -> bool {
+        self.credential() == granted.credential && self.is_in_time(granted.auth_time, now)
     }
 
     /// As somebody who logged in at `auth_time`, Unix seconds.
@@ -136,6 +200,7 @@ impl Member {
         Login {
             sub: self.sub.clone(),
             email: self.email.clone(),
+            name: self.name.clone(),
             groups: self.groups.clone(),
             auth_time,
             credential: self.credential(),
@@ -151,8 +216,8 @@ impl Member {
 impl From<User> for Member {
     fn from(user: User) -> Self {
         let User { id, email, password_hash, groups, epoch, .. } = user;
-        let source = Source::Database { epoch };
-        Self { sub: id, email, groups, password_hash, source }
+        let source = Source::Database { password_hash, epoch };
+        Self { sub: id, name: email.clone(), email: Some(email), groups, source }
     }
 }
 
@@ -166,10 +231,10 @@ pub fn configured(config: &Config, email: &Email) -> Option<Member> {
 pub fn members(config: &Config) -> impl Iterator<Item = Member> {
     let member = |user: &config::User| Member {
         sub: sub(config, &user.email),
-        email: user.email.clone(),
+        email: Some(user.email.clone()),
+        name: user.email.clone(),
         groups: user.groups.clone(),
-        password_hash: user.password_hash.clone(),
-        source: Source::Configuration,
+        source: Source::Configuration { password_hash: user.password_hash.clone() },
     };
     let users = config.authorization.embedded().into_iter().flat_map(|embedded| &embedded.users);
     users.map(member)
@@ -181,6 +246,8 @@ pub fn sub(config: &Config, email: &str) -> String {
     let text = format!("{}\n{}", config.public_url, email.to_ascii_lowercase());
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
+
+pub use accounts::{admits, providers, sub_of};
 
 /// A name of a group.
 ///
@@ -194,5 +261,5 @@ pub fn group(text: &str) -> Result<String, String> {
 }
 
 fn same(member: &Member, email: &str) -> bool {
-    member.email.eq_ignore_ascii_case(email)
+    member.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email))
 }

@@ -36,7 +36,7 @@ async fn a_user_of_the_database_may_log_in_until_they_are_disabled() {
     assert!(store.add_user(&added).await.unwrap());
     assert!(!store.add_user(&added).await.unwrap(), "an address has one user");
     let member = directory.by_email(" SECOND@example.com").await.unwrap().unwrap();
-    assert_eq!(directory.by_sub(&added.id).await.unwrap().unwrap().email, "second@example.com");
+    assert_eq!(directory.by_sub(&added.id).await.unwrap().unwrap().name, "second@example.com");
 
     let now = bench.app.clock.now_unix();
     let disabled = store.change_user(&added.id, Change::Disabled, EndedBy::Operator, now);
@@ -60,7 +60,7 @@ async fn of_an_address_in_both_the_configuration_counts() {
     "another-subject".clone_into(&mut twin.id);
     assert!(bench.app.store.add_user(&twin).await.unwrap());
     let directory = bench.app.users();
-    assert_eq!(directory.by_email(EMAIL).await.unwrap().unwrap().email, "Admin@example.com");
+    assert_eq!(directory.by_email(EMAIL).await.unwrap().unwrap().name, "Admin@example.com");
     assert!(directory.by_sub(&twin.id).await.unwrap().is_none());
 }
 

@@ -33,7 +33,7 @@ async fn a_code_stands_for_what_was_asked_shown_and_allowed() {
     assert_eq!(code.granted.resources, [RESOURCE]);
     assert_eq!(code.granted.scope, "mcp offline_access");
     assert_eq!(code.granted.sub, users::sub(&bench.app.config, EMAIL));
-    assert_eq!(code.granted.email, EMAIL);
+    assert_eq!(code.granted.email.as_deref(), Some(EMAIL));
     assert_eq!(code.granted.groups, ["Developers"]);
     assert_eq!(code.granted.auth_time, NOW_MS / 1000);
     assert_eq!((code.redirect_uri.as_str(), code.redirect_uri_sent), (WEB_REDIRECT, true));

@@ -63,7 +63,10 @@ fn s44_the_digest_in_the_policy_is_that_of_the_style_in_the_page() {
         csrf: String::new(),
         email: String::new(),
         notice: None,
-        has_users: true,
+        password: crate::pages::PasswordForm::There,
+        providers: Vec::new(),
+        is_another: false,
+        receiver: None,
     };
     let html = page.render().unwrap();
     let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;

@@ -7,7 +7,7 @@ use attache_protocol::secret::Secret;
 
 use super::{
     super::{Embedded, PersonalTokens, Signing, User, document::Path, file},
-    machine,
+    federation, machine,
     report::{Checked, Report},
     units,
 };
@@ -44,6 +44,8 @@ pub(super) fn embedded(
     let machines = machine::machine_clients(machines, &at.key("machine_clients"), report);
     let tokens = file.personal_access_tokens.as_ref();
     let tokens = personal_tokens(tokens, &at.key("personal_access_tokens"), report);
+    let federation = file.federation.as_deref();
+    let federation = federation::federation(federation, &at.key("federation"), report);
     Ok(Embedded {
         users: users?,
         access_token_ttl: access?,
@@ -51,6 +53,7 @@ pub(super) fn embedded(
         key_rotation: rotation?,
         machine_clients: machines?,
         personal_tokens: tokens?,
+        federation: federation?,
     })
 }
 

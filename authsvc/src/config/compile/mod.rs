@@ -7,6 +7,7 @@ mod brokered;
 mod database;
 mod documents;
 mod embedded;
+mod federation;
 mod foreign;
 mod machine;
 mod network;

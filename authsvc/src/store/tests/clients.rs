@@ -91,7 +91,7 @@ async fn a_grant_that_begins_while_its_client_is_removed_ends() {
         resources: Vec::new(),
         scope: "mcp".to_owned(),
         sub: "sub".to_owned(),
-        email: "admin@example.com".to_owned(),
+        email: Some("admin@example.com".to_owned()),
         groups: Vec::new(),
         auth_time: NOW,
         credential: vec![7; 32],

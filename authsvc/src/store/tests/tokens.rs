@@ -61,7 +61,7 @@ pub(super) fn code() -> Code {
             resources: vec!["http://localhost:8080/everything/mcp".to_owned()],
             scope: "mcp offline_access".to_owned(),
             sub: "sub".to_owned(),
-            email: "admin@example.com".to_owned(),
+            email: Some("admin@example.com".to_owned()),
             groups: vec!["staff".to_owned()],
             auth_time: NOW,
             credential: vec![7; 32],

@@ -1,0 +1,191 @@
+//! Who people are after they logged in at a provider, and for how long.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::{Browser, let_in, log_in, one};
+use crate::{
+    operator::Operator,
+    state::App,
+    store::{accounts::Fate, endings::EndedBy},
+    testing::{Bench, EMAIL, embedded},
+    users,
+};
+
+/// As another process of the same installation sees it, with another configuration.
+fn with(bench: &Bench, change: impl FnOnce(&mut crate::config::Federated)) -> App {
+    let mut config = (*bench.app.config).clone();
+    change(&mut embedded(&mut config).federation[0]);
+    App { config: std::sync::Arc::new(config), ..bench.app.clone() }
+}
+
+async fn operator(bench: &Bench) -> Operator {
+    let app = &bench.app;
+    Operator::open((*app.config).clone(), app.clock.clone(), app.random.clone()).await.unwrap()
+}
+
+#[tokio::test]
+async fn s47_an_account_is_issuer_and_subject_and_never_a_user_with_the_same_address() {
+    let (fake, bench) = one().await;
+    fake.shape().claims = json!({ "email": EMAIL, "email_verified": true, "groups": ["x"] });
+    let first = let_in(&bench, &fake).await;
+    let local = users::sub(&bench.app.config, EMAIL);
+    assert_ne!(first.sub, local);
+    assert_eq!(
+        (first.email.as_deref(), first.groups.as_slice()),
+        (Some(EMAIL), &["x".to_owned()][..])
+    );
+    let still = bench.app.users().by_email(EMAIL).await.unwrap().unwrap();
+    assert_eq!(
+        (still.sub.as_str(), still.groups.as_slice()),
+        (local.as_str(), &["Developers".to_owned()][..])
+    );
+
+    // The same person with another address, and another person with the same one.
+    fake.shape().claims = json!({ "email": "new@example.com", "email_verified": true });
+    let renamed = let_in(&bench, &fake).await;
+    assert_eq!(
+        (renamed.sub.as_str(), renamed.email.as_deref()),
+        (first.sub.as_str(), Some("new@example.com"))
+    );
+    fake.shape().claims = json!({ "sub": "another", "email": EMAIL, "email_verified": true });
+    fake.shape().userinfo = Some(json!({ "sub": "another" }));
+    assert_ne!(let_in(&bench, &fake).await.sub, first.sub);
+}
+
+#[tokio::test]
+async fn s47_an_address_that_is_not_verified_is_neither_shown_nor_in_tokens() {
+    let (fake, bench) = one().await;
+    fake.shape().claims = json!({ "email": EMAIL, "email_verified": false, "name": "Some Body" });
+    let mut browser = Browser::new(&bench);
+    let page = log_in(&mut browser, &fake).await;
+    assert!(page.body.contains("Some Body (Example Login)"), "{}", page.body);
+    assert!(!page.body.contains(EMAIL), "{}", page.body);
+    let granted = let_in(&bench, &fake).await;
+    assert_eq!(granted.email, None);
+    fake.shape().claims = json!({ "sub": "another" });
+    fake.shape().userinfo = Some(json!({ "sub": "another", "name": EMAIL }));
+    let page = log_in(&mut Browser::new(&bench), &fake).await;
+    let id = users::sub_of(&bench.app.config, &fake.issuer, "another");
+    let named = format!("account {} (Example Login)", id.get(..8).unwrap());
+    assert!(page.body.contains(&named), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_login_at_a_provider_is_good_for_max_session() {
+    let (fake, bench) = one().await;
+    let mut browser = Browser::new(&bench);
+    let granted = let_in(&bench, &fake).await;
+    log_in(&mut browser, &fake).await;
+    let month = 30 * 24 * 3600;
+    let still =
+        async |at: i64| bench.app.users().still(&granted, granted.auth_time + at).await.unwrap();
+    assert!(still(month - 1).await.is_some());
+    assert!(still(month).await.is_none());
+
+    let short = with(&bench, |one| one.max_session = Duration::from_mins(5));
+    let session = browser.cookies[super::SESSION].clone();
+    let cookie = format!("{}={session}", super::SESSION);
+    let headers =
+        axum::http::HeaderMap::from_iter([(axum::http::header::COOKIE, cookie.parse().unwrap())]);
+    assert!(crate::sessions::current(&short, &headers).await.unwrap().is_some());
+    bench.advance(Duration::from_mins(5));
+    assert!(crate::sessions::current(&bench.app, &headers).await.unwrap().is_some());
+    assert!(crate::sessions::current(&short, &headers).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn another_policy_ends_what_was_granted_under_the_old_one() {
+    let (fake, bench) = one().await;
+    fake.shape().claims = json!({ "email": "a@example.com", "email_verified": true });
+    let granted = let_in(&bench, &fake).await;
+    let now = granted.auth_time;
+    type Change = fn(&mut crate::config::Federated);
+    let changes: [(Change, bool); 8] = [
+        (|_| (), true),
+        (|one| one.label = "Another".to_owned(), true),
+        (|one| one.scopes.push("groups".to_owned()), true),
+        (|one| one.name = "another".to_owned(), false),
+        (|one| one.client.id = "another".to_owned(), false),
+        (|one| one.hosted_domain = Some("example.com".to_owned()), false),
+        (|one| one.admission.require_verified_email = true, false),
+        (|one| one.admission.email_domains = vec!["example.org".to_owned()], false),
+    ];
+    for (number, (change, good)) in changes.into_iter().enumerate() {
+        let app = with(&bench, change);
+        assert_eq!(app.users().still(&granted, now).await.unwrap().is_some(), good, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_listed_disabled_enabled_and_removed() {
+    let (fake, bench) = one().await;
+    fake.shape().claims = json!({ "email": EMAIL, "email_verified": true, "groups": ["x"] });
+    let granted = let_in(&bench, &fake).await;
+    let (operator, id) = (operator(&bench).await, granted.sub.as_str());
+    let line = async || {
+        let listed = operator.users().await.unwrap();
+        listed.lines().find(|line| line.contains(id)).unwrap_or_default().to_owned()
+    };
+    assert!(
+        line().await.starts_with(EMAIL) && line().await.contains("  example        active"),
+        "{}",
+        line().await
+    );
+
+    let said = operator.disable_account(id).await.unwrap();
+    assert!(said.contains("(example) is disabled; their sessions have ended"), "{said}");
+    assert!(line().await.contains("disabled 2026-"));
+    assert!(bench.app.users().still(&granted, granted.auth_time).await.unwrap().is_none());
+    let page = log_in(&mut Browser::new(&bench), &fake).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(page.body.contains("has switched it off"), "{}", page.body);
+
+    operator.enable_account(id).await.unwrap();
+    assert!(bench.app.users().still(&granted, granted.auth_time).await.unwrap().is_none());
+    let again = let_in(&bench, &fake).await;
+    assert!(bench.app.users().still(&again, again.auth_time).await.unwrap().is_some());
+
+    let said = operator.remove_account(id).await.unwrap();
+    assert!(said.contains("disable one to keep somebody out"), "{said}");
+    assert!(line().await.is_empty());
+    assert!(operator.remove_account(id).await.is_err());
+}
+
+#[tokio::test]
+async fn an_address_of_accounts_names_them() {
+    let (fake, bench) = one().await;
+    fake.shape().claims = json!({ "email": "a@example.com", "email_verified": true });
+    let granted = let_in(&bench, &fake).await;
+    let operator = operator(&bench).await;
+    let email = users::email::Email::parse("a@example.com").unwrap();
+    let said = operator.disable_user(&email).await.unwrap_err().to_string();
+    assert!(said.contains(&format!("{} (example)", granted.sub)), "{said}");
+}
+
+#[tokio::test]
+async fn of_many_logins_at_the_same_time_one_makes_the_account() {
+    let (fake, bench) = one().await;
+    let granted = let_in(&bench, &fake).await;
+    let account = bench.app.store.account(&granted.sub).await.unwrap().unwrap();
+    let logins = (0..8).map(|number| {
+        let (store, account) = (bench.app.store.clone(), account.clone());
+        tokio::spawn(async move {
+            let id = format!("id-{number}");
+            let fresh =
+                crate::store::accounts::Account { id, subject: "fresh".to_owned(), ..account };
+            store.log_in_account(&fresh).await.unwrap().id
+        })
+    });
+    let mut ids = Vec::new();
+    for login in logins.collect::<Vec<_>>() {
+        ids.push(login.await.unwrap());
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    let now = bench.app.clock.now_unix();
+    let ended = bench.app.store.change_account(&granted.sub, Fate::Removed, EndedBy::Operator, now);
+    assert_eq!(ended.await.unwrap(), Some(0));
+}
