@@ -1,13 +1,14 @@
 //! The gate to hashes of passwords, which are expensive on purpose.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use argon2::{Argon2, PasswordVerifier as _};
 use attache_protocol::secret::Secret;
 use thiserror::Error;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    task, time,
+    task::{self, JoinError},
+    time,
 };
 
 use crate::{password, random::Random, server::MAX_CONNECTIONS};
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Passwords {
     places: Semaphore,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// A place among the attempts that are under way.
@@ -40,7 +41,7 @@ pub struct Overloaded;
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { places: Semaphore::new(UNDER_WAY), turns: Semaphore::new(CONCURRENT) }
+        Self { places: Semaphore::new(UNDER_WAY), turns: Arc::new(Semaphore::new(CONCURRENT)) }
     }
 }
 
@@ -63,8 +64,8 @@ impl Passwords {
         hash: Secret,
         password: Secret,
     ) -> Result<bool, Overloaded> {
-        let _turn = self.turn().await?;
-        Ok(task::spawn_blocking(move || verify(&password, &hash)).await.unwrap_or(false))
+        let verified = self.in_turn(move || verify(&password, &hash)).await?;
+        Ok(verified.unwrap_or(false))
     }
 
     /// The hash of a new password.
@@ -77,16 +78,24 @@ impl Passwords {
         password: Secret,
         random: Random,
     ) -> Result<Result<Secret, password::Error>, Overloaded> {
-        let _turn = self.turn().await?;
-        let hashing = task::spawn_blocking(move || password::hash(&password, &random));
-        Ok(hashing.await.unwrap_or_else(|error| Err(password::Error::Hash(error.to_string()))))
+        let hashed = self.in_turn(move || password::hash(&password, &random)).await?;
+        Ok(hashed.unwrap_or_else(|error| Err(password::Error::Hash(error.to_string()))))
     }
 
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Overloaded> {
-        match time::timeout(PATIENCE, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(Overloaded),
-        }
+    /// Computes when its turn comes. The turn ends with the work and not with who waits for it: nothing stops a
+    /// thread, and clients that go away would have any number of hashes computed at the same time.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, JoinError>, Overloaded> {
+        let turn = time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Overloaded) };
+        let working = task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        Ok(working.await)
     }
 }
 
@@ -100,7 +109,11 @@ fn verify(password: &Secret, hash: &Secret) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Passwords, UNDER_WAY};
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+
+    use super::{CONCURRENT, Passwords, UNDER_WAY};
 
     #[test]
     fn s46_attempts_that_wait_do_not_take_every_connection() {
@@ -109,5 +122,28 @@ mod tests {
         assert!(passwords.begin().is_err());
         drop(places.pop());
         assert!(passwords.begin().is_ok());
+    }
+
+    #[tokio::test]
+    async fn s46_a_hash_that_nobody_waits_for_any_more_keeps_its_turn() {
+        let passwords = Passwords::default();
+        let mut ends = Vec::new();
+        for _ in 0..CONCURRENT {
+            let (begin, begun) = oneshot::channel();
+            let (end, ended) = mpsc::channel::<()>();
+            ends.push(end);
+            let work = move || (begin.send(()), ended.recv());
+            tokio::select! {
+                _ = passwords.in_turn(work) => panic!("it has not ended"),
+                begun = begun => begun.unwrap(),
+            }
+        }
+        assert_eq!(
+            passwords.turns.available_permits(),
+            0,
+            "who asked is gone, and the work is not"
+        );
+        drop(ends);
+        passwords.in_turn(|| ()).await.unwrap().unwrap();
     }
 }
