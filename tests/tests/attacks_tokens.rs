@@ -13,6 +13,8 @@ use attache_tests::{
 };
 use serde_json::Value;
 
+const PING: &str = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+
 /// A gateway whose signing key is known, and a token of it.
 struct Gateway {
     server: Upstream,
@@ -148,4 +150,28 @@ fn renamed(token: &str, header: &Value, kid: &str) -> Result<String> {
     header["kid"] = kid.into();
     let (_, rest) = token.split_once('.').context("a JWT")?;
     Ok(format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string())))
+}
+
+/// Some clients post their refresh token to wherever the challenge of a server leads.
+#[tokio::test]
+async fn a_server_that_gets_no_tokens_gets_none_by_a_challenge() -> Result<()> {
+    let phishing = Upstream::start(|_| {
+        let elsewhere =
+            r#"Bearer resource_metadata="https://id.example.com/x", error="invalid_token""#;
+        Answer::json("{}").with_status(401).header("www-authenticate", elsewhere)
+    })
+    .await?;
+    let stack = Setup::new().server("phishing", &phishing.url("/mcp")).start().await?;
+    let url = stack.url("phishing");
+    let (_, tokens) = oauth::connect(&url).await?;
+    let answer = Mcp::new(&url, Some(&tokens.access)).post(PING).await?;
+    assert_eq!(answer.status(), 401);
+    let challenges: Vec<_> = answer.headers().get_all("www-authenticate").iter().collect();
+    let metadata =
+        format!("{}/.well-known/oauth-protected-resource/phishing/mcp", stack.public_url());
+    assert_eq!(
+        challenges,
+        [format!(r#"Bearer resource_metadata="{metadata}", scope="mcp""#).as_str()]
+    );
+    stack.stop().await
 }

@@ -10,7 +10,7 @@ pub mod origin;
 use std::{collections::BTreeMap, rc::Rc};
 
 use attache_protocol::{
-    bearer::Challenge,
+    bearer::{Challenge, Parameters},
     mcp::tools::Injected,
     plugin::{self, Argument, Authentication, CallerToken, Capture, Plugin},
 };
@@ -174,6 +174,18 @@ impl Endpoint {
             scope: &self.scope,
             error: Some("invalid_token"),
             description: Some(description),
+        };
+        challenge.header()
+    }
+
+    /// What a server that gets our tokens says of one, with our metadata instead of its own.
+    #[must_use]
+    pub fn server_challenge(&self, read: &Parameters) -> String {
+        let challenge = Challenge {
+            resource_metadata: &self.resource_metadata,
+            scope: read.get("scope").unwrap_or(&self.scope),
+            error: read.get("error"),
+            description: read.get("error_description"),
         };
         challenge.header()
     }

@@ -1,10 +1,14 @@
-//! Where a server that checks callers itself may send them: what becomes of its challenges.
+//! Where a server may send callers: what becomes of its challenges.
 //!
-//! A client goes wherever the challenge of an endpoint sends it, with its user, to log in. For a server that also takes
-//! our tokens it says the same as our own; for one with an authorization server of its own it is written anew from
-//! what can be trusted of it. Nothing of it is remembered: each answer is judged by itself.
+//! A client goes wherever the challenge of an endpoint sends it, with its user, to log in, and some take along the
+//! refresh token that they have for this endpoint. So where tokens are ours a challenge says the same as our own; for a
+//! server with an authorization server of its own it is written anew from what can be trusted of it. Nothing of it is
+//! remembered: each answer is judged by itself.
 
-use attache_protocol::bearer::{self, Challenge};
+use attache_protocol::{
+    bearer::{self, Challenge},
+    plugin::{Authentication, CallerToken},
+};
 
 use crate::{
     config::{Endpoint, Origins, foreign::Challenges},
@@ -46,7 +50,13 @@ pub enum Rewritten {
 #[must_use]
 pub fn rewrite(endpoint: &Endpoint, status: u16, headers: &Headers) -> Rewritten {
     let Some(foreign) = &endpoint.foreign else {
-        return Rewritten::Kept;
+        return match endpoint.authentication {
+            // Nobody has a token of ours for it, and clients know that it is not for us to vouch for.
+            Authentication::None => Rewritten::Kept,
+            Authentication::Required | Authentication::Optional => {
+                behind_us(endpoint, status, headers)
+            }
+        };
     };
     match (status, &foreign.challenges) {
         (401, Challenges::Ours) => Rewritten::Replaced(endpoint.challenge.clone()),
@@ -62,6 +72,22 @@ pub fn rewrite(endpoint: &Endpoint, status: u16, headers: &Headers) -> Rewritten
         }
         (403, Challenges::Ours) => Rewritten::Removed,
         _ => Rewritten::Kept,
+    }
+}
+
+/// A server whose callers we have checked sends nobody elsewhere. One that gets their tokens may say what is wrong with
+/// them, and which scopes it wants.
+fn behind_us(endpoint: &Endpoint, status: u16, headers: &Headers) -> Rewritten {
+    let mut challenges = headers.all("www-authenticate").peekable();
+    if !matches!(status, 401 | 403) || challenges.peek().is_none() {
+        return Rewritten::Kept;
+    }
+    let heard = endpoint.caller_token == CallerToken::Forwarded;
+    let read = challenges.filter(|_| heard).find_map(bearer::read_challenge);
+    match (read, status) {
+        (Some(read), _) => Rewritten::Replaced(endpoint.server_challenge(&read)),
+        (None, 401) => Rewritten::Replaced(endpoint.challenge.clone()),
+        (None, _) => Rewritten::Removed,
     }
 }
 

@@ -41,10 +41,44 @@ fn a_server_that_takes_our_tokens_sends_clients_to_our_metadata() {
     }
 }
 
+fn plain(authentication: &str, caller_token: &str) -> Value {
+    let mut endpoint = crate::testing::endpoint("mcp");
+    endpoint["authentication"] = authentication.into();
+    endpoint["caller_token"] = caller_token.into();
+    configured("/endpoints/0", endpoint)
+}
+
 #[test]
-fn without_foreign_schemes_challenges_are_left_alone() {
-    let challenges = [r#"Basic realm="x""#];
-    assert_eq!(rewritten(crate::testing::configuration(), 401, &challenges), Rewritten::Kept);
+fn a_server_behind_our_own_check_sends_clients_nowhere_else() {
+    let evil =
+        r#"Bearer resource_metadata="https://evil.com/", error="invalid_token", scope="mcp more""#;
+    for authentication in ["required", "optional"] {
+        for challenge in [evil, r#"Basic realm="x""#, "Bearer", "Bearer realm="] {
+            let server = plain(authentication, "removed");
+            let ours = r#"Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/mcp", scope="mcp""#;
+            assert_eq!(rewritten(server.clone(), 401, &[challenge]), replaced(ours), "{challenge}");
+            assert_eq!(rewritten(server.clone(), 403, &[challenge]), Rewritten::Removed);
+            assert_eq!(rewritten(server, 200, &[challenge]), Rewritten::Kept);
+        }
+        for status in [401, 403] {
+            assert_eq!(rewritten(plain(authentication, "removed"), status, &[]), Rewritten::Kept);
+            let said = rewritten(plain(authentication, "forwarded"), status, &["Basic", evil]);
+            let expected = r#"Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/mcp", scope="mcp more", error="invalid_token""#;
+            assert_eq!(
+                said,
+                replaced(expected),
+                "a server that checks the token says what it lacks"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_without_our_check_sends_clients_where_it_wants() {
+    let challenges = [r#"Bearer resource_metadata="https://id.example.com/""#];
+    for status in [401, 403] {
+        assert_eq!(rewritten(plain("none", "removed"), status, &challenges), Rewritten::Kept);
+    }
 }
 
 #[test]
