@@ -58,7 +58,8 @@ macro_rules! select {
 }
 
 impl Store {
-    /// Adds a user; `false` if somebody has their address, or was them before.
+    /// Adds a user; `false` if somebody has their address, or was them before. Nothing is left to them of whoever had
+    /// the address in the configuration.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,8 +77,12 @@ impl Store {
         .bind(user.password_changed_at)
         .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        forget_all(&mut transaction, &user.id, EndedBy::Operator, user.created_at).await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 
     /// The user with this subject.
@@ -150,11 +155,12 @@ impl Store {
         if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(None);
         }
-        if matches!(change, Change::Removed) {
-            // Whoever gets the same address later must not find them alive.
-            personal_tokens::revoke_all(&mut transaction, id, now).await?;
-        }
-        let ended = end_all(&mut transaction, id, by, now).await?;
+        let ended = match change {
+            Change::Removed => forget_all(&mut transaction, id, by, now).await?,
+            Change::Disabled | Change::Password { .. } => {
+                end_all(&mut transaction, id, by, now).await?
+            }
+        };
         transaction.commit().await?;
         Ok(Some(ended))
     }
@@ -176,15 +182,26 @@ impl Store {
     }
 }
 
-/// Ends the sessions of whoever has this subject, and all that they granted; how many grants that were.
+/// Ends the sessions of a user and all that they granted: how many grants that were.
 pub(super) async fn end_all(
     connection: &mut AnyConnection,
-    sub: &str,
+    id: &str,
     by: EndedBy,
     now: i64,
 ) -> Result<u64, sqlx::Error> {
-    access::end_sessions(connection, sub).await?;
-    access::end(connection, sub, None, by, now).await
+    access::end_sessions(&mut *connection, id).await?;
+    access::end(connection, id, None, by, now).await
+}
+
+/// The same, and revokes their personal access tokens: whoever has the address later must not find them alive.
+async fn forget_all(
+    connection: &mut AnyConnection,
+    id: &str,
+    by: EndedBy,
+    now: i64,
+) -> Result<u64, sqlx::Error> {
+    personal_tokens::revoke_all(&mut *connection, id, now).await?;
+    end_all(connection, id, by, now).await
 }
 
 impl FromRow<'_, AnyRow> for User {

@@ -14,6 +14,7 @@ use crate::store::{
     consents::Parties,
     endings::EndedBy,
     grants::{Rotation, Successor, Verdict},
+    personal_tokens::PersonalToken,
     users::{Change, User},
 };
 
@@ -23,6 +24,8 @@ on_both!(
     what_ends_a_user_ends_what_is_just_being_redeemed,
     access_is_listed,
     whoever_gets_the_address_of_a_removed_user_gets_none_of_their_tokens,
+    whoever_gets_the_address_of_a_configured_user_gets_nothing_of_theirs,
+    who_has_an_address_loses_nothing_when_it_is_added_again,
     access_is_ended_for_one_client_or_all,
 );
 
@@ -106,11 +109,40 @@ async fn whoever_gets_the_address_of_a_removed_user_gets_none_of_their_tokens(pl
     let user = User { id: token("a").sub, ..user() };
     store.add_user(&user).await.unwrap();
     store.create_personal_token(b"one", &token("a")).await.unwrap();
-    let is_alive = async || store.personal_token(b"one").await.unwrap().unwrap().is_alive(NOW);
     for (change, left) in [(Change::Disabled, true), (Change::Removed, false)] {
         store.change_user(&user.id, change, EndedBy::Operator, NOW).await.unwrap();
-        assert_eq!(is_alive().await, left, "{change:?}");
+        assert_eq!(is_alive(&store, b"one").await, left, "{change:?}");
     }
+}
+
+/// Whom the database does not know leaves no trace when they are taken from the configuration.
+async fn whoever_gets_the_address_of_a_configured_user_gets_nothing_of_theirs(place: Place) {
+    let store = place.open().await;
+    granted(&store).await;
+    agree(&store, "client").await;
+    let kept = PersonalToken { sub: user().id, ..token("a") };
+    store.create_personal_token(b"one", &kept).await.unwrap();
+    assert_eq!(left(&store).await, (true, 2));
+    assert!(store.add_user(&user()).await.unwrap());
+    assert_eq!(left(&store).await, (false, 0));
+}
+
+async fn who_has_an_address_loses_nothing_when_it_is_added_again(place: Place) {
+    let store = place.open().await;
+    store.add_user(&user()).await.unwrap();
+    let kept = PersonalToken { sub: user().id, ..token("a") };
+    store.create_personal_token(b"one", &kept).await.unwrap();
+    assert!(!store.add_user(&user()).await.unwrap());
+    assert!(is_alive(&store, b"one").await);
+}
+
+/// Whether the token lives, and how many clients have access or an agreement.
+async fn left(store: &Store) -> (bool, usize) {
+    (is_alive(store, b"one").await, clients(store).await.len())
+}
+
+async fn is_alive(store: &Store, digest: &[u8]) -> bool {
+    store.personal_token(digest).await.unwrap().unwrap().is_alive(NOW)
 }
 
 async fn rotate(store: &Store, at: i64) {
