@@ -20,7 +20,7 @@ use crate::{
     sessions::{self, Session},
     state::App,
     store::{endings::EndedBy, users::Change},
-    users::Source,
+    users::{Member, Source},
 };
 
 /// Changes it; everything that was granted with the old one ends, and so does every session but this, which goes on
@@ -60,7 +60,7 @@ pub(super) async fn change(
             return Ok(many.delay(told));
         }
     };
-    let Source::Database { password_hash: from, .. } = &member.source else {
+    let Source::Database { password_hash: from, epoch } = &member.source else {
         return Err(Trouble::Unreadable);
     };
     let to = app.passwords.hash(&place, new, app.random.clone()).await?.map_err(|error| {
@@ -70,10 +70,13 @@ pub(super) async fn change(
     let change = Change::Password { from, to: &to };
     let now = app.clock.now_unix();
     let changed = app.store.change_user(&member.sub, change, EndedBy::User, now).await?;
-    let member = app.users().by_sub(&member.sub).await?;
     // Somebody else was faster, or ended the user: this session is over as well.
-    let (Some(grants), Some(member)) = (changed, member) else { return Ok(redirect()) };
+    let Some(grants) = changed else { return Ok(redirect()) };
     tracing::info!(sub = member.sub, grants, "a user changed their password");
+    // As this change made them, and not as they are now: whoever ends the user or their password in the meantime ends
+    // the session that begins here, too.
+    let source = Source::Database { epoch: epoch.saturating_add(1), password_hash: to };
+    let member = Member { source, ..*member };
     let session = sessions::begin(app, headers, &member).await?;
     let cookie = Cookie::Session.set(&app.config.public_url, &session.cookie);
     Ok(with_cookie(told(&session, Done::Password), cookie))

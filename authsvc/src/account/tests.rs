@@ -10,8 +10,8 @@ use crate::{
         Browser, LOOPBACK, LOOPBACK_REDIRECT, WEB, WEB_REDIRECT, answered, asking, client, hidden,
         register, web,
     },
-    store::access::Agreed,
-    testing::{Answer, Bench, EMAIL, PASSWORD, RESOURCE, form, user},
+    store::{access::Agreed, users::User},
+    testing::{Answer, Bench, EMAIL, PASSWORD, RESOURCE, form, place::Kind, user},
 };
 
 const SESSION: &str = "attache_session_8080";
@@ -285,6 +285,42 @@ async fn s48_another_password_ends_everything_but_the_session_that_chose_it() {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "the old password is dead");
     let page = log_in(&mut other, &page, SECOND, NEW).await;
     assert!(page.body.contains("Your account"), "{page:?}");
+}
+
+/// As if somebody disabled and enabled each user at the moment in which their password changes.
+async fn meddle(bench: &Bench) {
+    let statements: &[&str] = match Kind::of_this_run() {
+        Kind::Sqlite => &["CREATE TRIGGER meddle AFTER UPDATE OF password_hash ON users
+             BEGIN UPDATE users SET epoch = epoch + 2 WHERE id = NEW.id; END"],
+        Kind::Postgres => &[
+            "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql
+             AS 'BEGIN NEW.epoch := NEW.epoch + 2; RETURN NEW; END'",
+            "CREATE TRIGGER meddle BEFORE UPDATE OF password_hash ON users
+             FOR EACH ROW EXECUTE FUNCTION meddle()",
+        ],
+    };
+    let mut transaction = bench.app.store.write().await.unwrap();
+    for statement in statements {
+        sqlx::query(*statement).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn s48_whoever_is_ended_while_they_change_their_password_is_signed_out() {
+    let bench = bench().await;
+    meddle(&bench).await;
+    let mut browser = Browser::new(&bench);
+    let page = account(&mut browser, SECOND).await;
+    let answer = change(&mut browser, &page, [PASSWORD, NEW, NEW]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(user_of(&bench).await.epoch, 3);
+    let page = browser.follow(answer).await;
+    assert!(page.body.contains("id=\"sign-in\""), "{page:?}");
+}
+
+async fn user_of(bench: &Bench) -> User {
+    bench.app.store.user_with_email(SECOND).await.unwrap().unwrap()
 }
 
 #[tokio::test]
