@@ -18,7 +18,7 @@ use std::{
     rc::Rc,
 };
 
-use attache_protocol::{personal_token::PREFIX, plugin, secret::Secret};
+use attache_protocol::{bearer, personal_token::PREFIX, plugin, secret::Secret};
 use jwt_compact::UntrustedToken;
 
 use crate::{
@@ -230,10 +230,11 @@ const fn later(ms: u64, seconds: u64) -> u64 {
     ms.saturating_add(seconds.saturating_mul(1000))
 }
 
-/// Whether a value of `Authorization`, of any scheme, carries a personal access token or what begins as one.
+/// Whether a value of `Authorization`, of any scheme, carries a personal access token or what begins as one, wherever it
+/// stands: quoted, as a parameter, in a list.
 pub(crate) fn carries_token(value: &[u8]) -> bool {
-    let token = value.trim_ascii().rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
-    token.starts_with(PREFIX.as_bytes())
+    let value = bearer::laid_open(value);
+    value.windows(PREFIX.len()).any(|part| part == PREFIX.as_bytes())
 }
 
 #[cfg(test)]

@@ -4,8 +4,22 @@ mod received;
 
 pub use received::{Parameters, read_challenge};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::borrow::Cow;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{
+        DecodePaddingMode,
+        general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD},
+    },
+};
 use serde::Deserialize;
+
+/// As servers read it: with its padding, or without.
+const BASIC: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// What an `Authorization` header says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,17 +32,34 @@ pub enum Authorization<'a> {
     Malformed,
 }
 
-/// The `iss` of a JWT in an `Authorization` header of any scheme, as it is written: nothing is verified.
+/// Every `iss` of a JWT in an `Authorization` header of any scheme, as it is written, wherever it stands in the value:
+/// nothing is verified.
 #[must_use]
-pub fn unverified_issuer(value: &[u8]) -> Option<String> {
+pub fn unverified_issuers(value: &[u8]) -> Vec<String> {
     #[derive(Deserialize)]
     struct Issued {
         iss: String,
     }
-    let token = value.trim_ascii().rsplit(u8::is_ascii_whitespace).next()?;
-    let payload = token.split(|byte| *byte == b'.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    serde_json::from_slice::<Issued>(&payload).ok().map(|issued| issued.iss)
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let issuer = |part: &[u8]| {
+        let part = URL_SAFE_NO_PAD.decode(part).ok()?;
+        serde_json::from_slice::<Issued>(&part).ok().map(|issued| issued.iss)
+    };
+    laid_open(value).split(|byte| !letter(*byte)).filter_map(issuer).collect()
+}
+
+/// What a credential carries: itself and, of `Basic` (RFC 7617), user and password as well.
+#[must_use]
+pub fn laid_open(value: &[u8]) -> Cow<'_, [u8]> {
+    let scheme = scheme(value);
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return Cow::Borrowed(value);
+    }
+    let coded = value.trim_ascii().get(scheme.len()..).unwrap_or_default().trim_ascii();
+    match BASIC.decode(coded) {
+        Ok(plain) => Cow::Owned([value, b" ", &plain].concat()),
+        Err(_) => Cow::Borrowed(value),
+    }
 }
 
 /// The scheme of an `Authorization` header.

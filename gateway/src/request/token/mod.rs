@@ -200,10 +200,10 @@ impl Trust {
         }
     }
 
-    /// Whether a credential of any scheme is a token of ours, as far as it says so itself.
+    /// Whether a credential of any scheme is a token of ours or carries one, as far as it says so itself.
     fn is_ours(&self, value: &[u8]) -> bool {
         introspection::carries_token(value)
-            || bearer::unverified_issuer(value).as_ref() == Some(&self.issuer)
+            || bearer::unverified_issuers(value).contains(&self.issuer)
     }
 
     /// Whether a bearer token could be one of ours that says nothing: then a server that nobody meant gets none.

@@ -1,6 +1,9 @@
 //! Each kind of token that must not open anything, by name; and those that must.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -421,11 +424,21 @@ fn a_token_of_ours_does_not_get_in_in_the_clothes_of_another_scheme() {
     let expired = token_with(json!({"exp": 0}));
     let personal = attache_protocol::personal_token::write(&[7; 32]);
     for ours in [&token(), &expired, personal.reveal()] {
-        let value = format!("AccessToken {ours}");
-        let judged = judge_foreign(foreign("required", "removed", &["AccessToken"]), &value);
-        assert_eq!(judged, (Err(Refusal::MissingToken), false), "{value}");
-        let judged = judge_foreign(foreign("none", "removed", &["AccessToken", "Bearer"]), &value);
-        assert_eq!(judged, (Ok(None), false), "{value}");
+        for value in [
+            format!("AccessToken {ours}"),
+            format!("AccessToken {ours},"),
+            format!("AccessToken token=\"{ours}\""),
+            format!("AccessToken x, token={ours}; y=z"),
+            format!("AccessToken x.{ours}"),
+            format!("Basic {}", STANDARD.encode(format!("x:{ours}"))),
+            format!("basic  {}", STANDARD_NO_PAD.encode(format!("{ours}:"))),
+        ] {
+            let schemes = ["AccessToken", "Basic", "Bearer"];
+            let judged = judge_foreign(foreign("required", "removed", &schemes[..2]), &value);
+            assert_eq!(judged, (Err(Refusal::MissingToken), false), "{value}");
+            let judged = judge_foreign(foreign("none", "removed", &schemes), &value);
+            assert_eq!(judged, (Ok(None), false), "{value}");
+        }
     }
 }
 
