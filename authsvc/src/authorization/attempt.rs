@@ -86,7 +86,7 @@ async fn check(
     time::sleep(pause).await;
     let member = app.users().by_email(email).await?;
     let hash = member.as_ref().and_then(Member::password_hash).cloned();
-    let hash = hash.unwrap_or_else(|| app.users().decoy());
+    let hash = hash.unwrap_or_else(|| app.users().decoy(email));
     let verified = app.passwords.check(place, hash, password.clone()).await?;
     let Some(member) = member.filter(|_| verified) else {
         tracing::info!(%address, "a login failed");

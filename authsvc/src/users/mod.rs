@@ -16,6 +16,7 @@ mod tests;
 
 use attache_protocol::secret::Secret;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use self::email::Email;
@@ -25,8 +26,8 @@ use crate::{
     store::{self, Store, codes::Granted, users::User},
 };
 
-/// Checked when there is nobody with the address that was typed, so that this, too, takes its time. Of no known
-/// password.
+/// Checked when there is nobody with the address that was typed, so that this, too, takes its time: that of a user of
+/// the database. Of no known password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
 
 /// Everybody who may log in.
@@ -140,12 +141,28 @@ impl<'a> Directory<'a> {
         Ok(members(self.config).next().is_some() || self.store.has_users().await?)
     }
 
-    /// What is hashed when there is nobody with the address that was typed: a hash as others have it.
+    /// What is hashed when there is nobody with the address that was typed: a hash as others have it. Where those cost
+    /// different times, each address has the time of one of them, always the same: which one, only we can say.
     #[must_use]
-    pub fn decoy(&self) -> Secret {
-        let first = members(self.config).find_map(|member| member.password_hash().cloned());
-        first.unwrap_or_else(|| Secret::new(NOBODY.to_owned()))
+    pub fn decoy(&self, email: &str) -> Secret {
+        let configured = members(self.config);
+        let mut hashes: Vec<Secret> =
+            configured.filter_map(|member| member.password_hash().cloned()).collect();
+        hashes.push(Secret::new(NOBODY.to_owned()));
+        let at = draw(&self.config.service.secret, email) % hashes.len();
+        hashes.swap_remove(at)
     }
+}
+
+/// A number that the address has, for whoever knows the secret.
+fn draw(secret: &Secret, email: &str) -> usize {
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) else { return 0 };
+    mac.update(b"decoy\n");
+    mac.update(email.trim().to_ascii_lowercase().as_bytes());
+    let drawn: [u8; 32] = mac.finalize().into_bytes().into();
+    let [first, second, ..] = drawn;
+    usize::from(u16::from_be_bytes([first, second]))
 }
 
 impl Member {

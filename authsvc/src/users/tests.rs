@@ -1,6 +1,7 @@
 //! Who may log in, and what is bound to how they did.
 
 use argon2::{Argon2, Params, PasswordVerifier as _, password_hash::phc::PasswordHash};
+use attache_protocol::secret::Secret;
 
 use super::{Directory, NOBODY, configured, email::Email, members};
 use crate::{
@@ -15,6 +16,29 @@ fn s46_the_hash_of_nobody_costs_as_much_as_the_default_and_has_no_known_password
     let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
     assert_eq!(cost(&params), cost(&Params::default()));
     assert!(Argon2::default().verify_password(b"", NOBODY).is_err());
+}
+
+/// The one of the configuration costs less here than those of the database.
+#[tokio::test]
+async fn s46_an_address_of_nobody_costs_as_much_as_that_of_somebody_and_always_the_same() {
+    let other = |config: &mut crate::config::Config| {
+        config.service.secret = Secret::new("another secret".to_owned());
+    };
+    let (bench, another) = (Bench::new().await, Bench::with(other).await);
+    let cost = |bench: &Bench, email: &str| {
+        let hash = bench.app.users().decoy(email);
+        Params::try_from(&PasswordHash::new(hash.reveal()).unwrap()).unwrap().m_cost()
+    };
+    let addresses: Vec<String> = (0..64).map(|number| format!("{number}@example.com")).collect();
+    let costs = |bench| -> Vec<u32> { addresses.iter().map(|email| cost(bench, email)).collect() };
+    let drawn = costs(&bench);
+    assert_eq!(drawn, costs(&bench));
+    assert_eq!(cost(&bench, " 7@Example.com"), drawn[7]);
+    for kind in [Params::MIN_M_COST, Params::DEFAULT_M_COST] {
+        let count = drawn.iter().filter(|cost| **cost == kind).count();
+        assert!((16..=48).contains(&count), "{count} of {kind} KiB");
+    }
+    assert_ne!(drawn, costs(&another), "who does not know the secret cannot say which it is");
 }
 
 #[test]
