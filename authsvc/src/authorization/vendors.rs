@@ -109,11 +109,13 @@ impl Vendor {
     }
 }
 
-/// A name as it looks: what resembles a letter is that letter (UTS #39), and only letters count.
+/// A name as it looks: what resembles a letter is that letter (UTS #39), and only letters count. A capital I looks like
+/// an l, too, and is one letter with it here: cases count as little.
 fn as_read(name: &str) -> String {
     let lower: String = name.chars().flat_map(char::to_lowercase).collect();
     let looks: String = skeleton(&lower).collect();
-    looks.chars().flat_map(char::to_lowercase).filter(|one| one.is_alphabetic()).collect()
+    let letters = looks.chars().flat_map(char::to_lowercase).filter(|one| one.is_alphabetic());
+    letters.map(|one| if one == 'i' { 'l' } else { one }).collect()
 }
 
 #[cfg(test)]
@@ -154,6 +156,9 @@ mod tests {
             ("Claude", "https://claude.ai:8443/callback", "Claude"),
             ("С l а u d е", "https://evil.example/callback", "Claude"),
             ("C1aude", "https://evil.example/callback", "Claude"),
+            ("CIaude", "https://evil.example/callback", "Claude"),
+            ("OpenAl", "https://evil.example/callback", "ChatGPT"),
+            ("GITHUB COPILOT", "https://evil.example/callback", "GitHub Copilot"),
             ("Chat-GPT", "https://evil.example/callback", "ChatGPT"),
             ("0penAI", "https://evilopenai.com/callback", "ChatGPT"),
             ("VS Code", "https://evil.github.dev/callback", "VS Code"),
