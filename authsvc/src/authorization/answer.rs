@@ -144,10 +144,35 @@ pub(crate) fn receiver(uri: &str) -> Receiver {
         return Receiver::PrivateUse { target };
     }
     let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
     if local { Receiver::Loopback { host } } else { Receiver::Web { host } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Receiver, receiver};
+
+    #[test]
+    fn s40_this_machine_has_several_names() {
+        for uri in [
+            "http://localhost:53412/cb",
+            "https://localhost/cb",
+            "https://localhost./cb",
+            "https://a.localhost.:8443/cb",
+            "http://127.3.2.1/cb",
+            "https://[::1]/cb",
+        ] {
+            assert!(matches!(receiver(uri), Receiver::Loopback { .. }), "{uri}");
+        }
+        for uri in ["https://localhost.example.com/", "https://notlocalhost/", "https://8.8.8.8/"] {
+            assert!(matches!(receiver(uri), Receiver::Web { .. }), "{uri}");
+        }
+    }
 }
