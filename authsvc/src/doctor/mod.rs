@@ -1,12 +1,13 @@
 //! `authsvc doctor`: looks at an installation from where authsvc runs, and says what is not well and what to do.
 //!
 //! It changes nothing, and asks only what the configuration names: the database, the public URL, the internal
-//! listener, the MCP servers, and the name of the webhook's host. What it prints holds no secret.
+//! listener, providers of identities, the MCP servers, and the name of the webhook's host. What it prints holds no secret.
 
 mod database;
 mod fetch;
 mod issuer;
 mod parts;
+mod providers;
 
 use std::{fmt, fmt::Write as _, path::Path};
 
@@ -122,15 +123,16 @@ pub async fn examine(file: &Path, clock: &Clock) -> Report {
 
 /// Everything but the configuration itself.
 pub(crate) async fn installation(config: &Config, clock: &Clock) -> Vec<Finding> {
-    let (database, internal, servers, webhook) = tokio::join!(
+    let (database, internal, providers, servers, webhook) = tokio::join!(
         database::check(config),
         parts::internal(config),
+        providers::check(config, clock),
         parts::servers(config),
         parts::webhook(config),
     );
     let (database, signing) = database;
     let issuer = issuer::check(config, signing.as_deref(), clock).await;
-    [database, issuer, vec![internal], servers, webhook].concat()
+    [database, issuer, vec![internal], providers, servers, webhook].concat()
 }
 
 /// Looks at several things at once; in their order.
