@@ -5,6 +5,7 @@
 //! - [`upstream`]: a scripted HTTP server that records what reaches it: MCP servers, webhook receivers
 //! - [`servers`]: real MCP servers of other people
 //! - [`dex`]: real Dex; [`certificates`] for its gRPC API, and for others
+//! - [`provider`]: a real OpenID provider of other people
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
 //! - [`script`]: a client that is a program of its own: the SDKs, a browser
 //! - [`whole_way`]: what such a client has to do, from the URL to a refreshed token
@@ -24,6 +25,7 @@ pub mod load;
 pub mod mcp;
 pub mod oauth;
 pub mod person;
+pub mod provider;
 pub mod script;
 pub mod servers;
 pub mod stack;

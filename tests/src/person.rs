@@ -8,8 +8,8 @@ use url::{Origin, Url};
 
 use crate::{http, stack};
 
-/// Pages that one authorization may take before something goes round in circles.
-const PAGES: usize = 10;
+/// Pages and redirects that one authorization may take before something goes round in circles.
+const PAGES: usize = 25;
 
 /// Somebody who can log in.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Person {
     origins: Vec<Origin>,
     /// What they choose where a page has no form but links.
     link: Option<String>,
+    /// Whether they pass over the buttons that lead to providers.
+    stays: bool,
     /// By origin, then name.
     cookies: BTreeMap<(String, String), String>,
     /// Every page shown, oldest first.
@@ -45,6 +47,7 @@ impl Person {
             password: password.to_owned(),
             origins: Vec::new(),
             link: None,
+            stays: false,
             cookies: BTreeMap::new(),
             pages: Vec::new(),
             set: Vec::new(),
@@ -65,6 +68,13 @@ impl Person {
     #[must_use]
     pub fn choosing(mut self, link: &str) -> Self {
         self.link = Some(link.to_owned());
+        self
+    }
+
+    /// The same, who logs in here with a password although a provider could be asked.
+    #[must_use]
+    pub fn without_provider(mut self) -> Self {
+        self.stays = true;
         self
     }
 
@@ -90,7 +100,7 @@ impl Person {
             let page = answer.text().await?;
             self.pages.push(page.clone());
             ensure!(status == 200, "{here}: {status} {page}");
-            answer = match (Form::first(&page), self.chosen(&page)) {
+            answer = match (Form::first(self.read(&page)), self.chosen(&page)) {
                 (Some(form), _) => self.submit(&here, form).await?,
                 (None, Some(link)) => self.get(&here.join(&link)?).await?,
                 (None, None) => bail!("no form at {here}:\n{page}"),
@@ -117,6 +127,13 @@ impl Person {
             answer = self.get(&next).await?;
         }
         bail!("no end of redirects at {}", answer.url())
+    }
+
+    /// A page, or what comes after the buttons that lead to providers.
+    fn read<'a>(&self, page: &'a str) -> &'a str {
+        let rest =
+            page.split_once("id=\"providers\"").and_then(|(_, rest)| rest.split_once("</form>"));
+        rest.filter(|_| self.stays).map_or(page, |(_, rest)| rest)
     }
 
     fn chosen(&self, page: &str) -> Option<String> {
