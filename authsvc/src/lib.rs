@@ -12,6 +12,7 @@ pub mod config;
 pub mod cookies;
 pub mod correlation;
 pub mod csrf;
+pub mod dex;
 pub mod discovery;
 pub mod doctor;
 pub mod events;

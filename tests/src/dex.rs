@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 use crate::{
     certificates::Pair,
@@ -198,7 +199,10 @@ async fn run(setup: &Setup, folder: &Path) -> Result<Process> {
     let metadata = format!("{}/.well-known/openid-configuration", setup.issuer());
     launch::ready(&mut process, &metadata).await?;
     let grpc: SocketAddr = setup.grpc().parse()?;
-    let open = async || Ok(drop(tokio::net::TcpStream::connect(grpc).await?));
+    let open = async || {
+        TcpStream::connect(grpc).await?;
+        Ok(())
+    };
     process.ready(launch::PATIENCE, open).await?;
     ensure!(process.check().is_ok(), "Dex ended");
     Ok(process)

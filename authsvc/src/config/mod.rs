@@ -209,6 +209,18 @@ pub struct HostPort {
     pub port: u16,
 }
 
+impl fmt::Display for HostPort {
+    /// With brackets around an IPv6 address.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') {
+            write!(formatter, "[{host}]:{port}")
+        } else {
+            write!(formatter, "{host}:{port}")
+        }
+    }
+}
+
 /// What the rendered Envoy configuration needs to know of the machine.
 #[derive(Clone, Debug)]
 pub struct Envoy {

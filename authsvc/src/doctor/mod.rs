@@ -4,6 +4,7 @@
 //! listener, providers of identities, the MCP servers, and the name of the webhook's host. What it prints holds no secret.
 
 mod database;
+mod dex;
 mod fetch;
 mod issuer;
 mod parts;
@@ -123,16 +124,17 @@ pub async fn examine(file: &Path, clock: &Clock) -> Report {
 
 /// Everything but the configuration itself.
 pub(crate) async fn installation(config: &Config, clock: &Clock) -> Vec<Finding> {
-    let (database, internal, providers, servers, webhook) = tokio::join!(
+    let (database, internal, providers, dex, servers, webhook) = tokio::join!(
         database::check(config),
         parts::internal(config),
         providers::check(config, clock),
+        dex::check(config),
         parts::servers(config),
         parts::webhook(config),
     );
     let (database, signing) = database;
     let issuer = issuer::check(config, signing.as_deref(), clock).await;
-    [database, issuer, vec![internal], providers, servers, webhook].concat()
+    [database, issuer, vec![internal], providers, dex, servers, webhook].concat()
 }
 
 /// Looks at several things at once; in their order.

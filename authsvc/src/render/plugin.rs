@@ -7,7 +7,7 @@ use attache_protocol::plugin::{
 
 use super::clusters;
 use crate::{
-    config::{Config, HostPort, Mode, OpaqueTokens, PersonalTokens, Server},
+    config::{Config, Mode, OpaqueTokens, PersonalTokens, Server},
     discovery::JWKS_MAX_AGE,
 };
 
@@ -40,7 +40,7 @@ pub fn plugin(config: &Config) -> Plugin {
         events: Events {
             target: Target {
                 cluster: clusters::INTERNAL.to_owned(),
-                authority: authority(&config.service.internal_address),
+                authority: config.service.internal_address.to_string(),
                 path: "/internal/events".to_owned(),
                 timeout_ms: 5_000,
             },
@@ -75,7 +75,7 @@ fn introspection(config: &Config) -> Option<Introspection> {
     Some(Introspection {
         target: Target {
             cluster: clusters::INTERNAL.to_owned(),
-            authority: authority(&config.service.internal_address),
+            authority: config.service.internal_address.to_string(),
             path: "/internal/introspect".to_owned(),
             timeout_ms: 2_000,
         },
@@ -133,12 +133,4 @@ fn origins(config: &Config, server: &Server) -> Origins {
 fn is_ambient(scheme: &str) -> bool {
     const AMBIENT: [&str; 6] = ["basic", "digest", "hoba", "mutual", "negotiate", "ntlm"];
     AMBIENT.contains(&scheme.to_ascii_lowercase().as_str())
-}
-
-/// `host:port`, with brackets around an IPv6 address.
-pub(super) fn authority(address: &HostPort) -> String {
-    if address.host.contains(':') {
-        return format!("[{}]:{}", address.host, address.port);
-    }
-    format!("{}:{}", address.host, address.port)
 }

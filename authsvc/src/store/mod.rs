@@ -13,6 +13,7 @@ pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod deliveries;
+pub mod dex;
 mod dialect;
 pub mod documents;
 pub mod endings;

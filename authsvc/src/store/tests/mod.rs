@@ -1,6 +1,7 @@
 //! What both databases must do, also when several processes work on them at once: each check runs on each.
 
 mod clients;
+mod dex;
 mod events;
 mod personal_tokens;
 mod schema;

@@ -1,0 +1,71 @@
+//! Our clients at Dex.
+
+use super::{
+    NOW, Place, at_once, on_both,
+    tokens::{grant, granted},
+};
+use crate::store::{Store, dex::NewDexClient};
+
+on_both!(
+    a_client_is_needed_as_long_as_its_grant_lives,
+    peers_of_a_resource_come_and_go_with_their_clients,
+    one_process_at_a_time_has_a_resource,
+    a_lease_that_is_over_is_no_lease,
+);
+
+const ONE: &str = "https://mcp.example.com/one/mcp";
+const OTHER: &str = "https://mcp.example.com/other/mcp";
+
+async fn add(store: &Store, id: &str, resources: &[&str]) {
+    let resources: Vec<String> = resources.iter().map(|&text| text.to_owned()).collect();
+    let new = NewDexClient { id, client_id: "client", resources: &resources };
+    store.add_dex_client(new, NOW).await.unwrap();
+}
+
+async fn peers_of_a_resource_come_and_go_with_their_clients(place: Place) {
+    let store = place.open().await;
+    add(&store, "a", &[ONE, OTHER, ONE]).await;
+    add(&store, "b", &[ONE]).await;
+    assert_eq!(store.dex_peers(ONE).await.unwrap(), ["a", "b"]);
+    assert_eq!(store.dex_peers(OTHER).await.unwrap(), ["a"]);
+    let resources = store.dex_client_resources("a").await.unwrap().unwrap();
+    assert_eq!(resources, [ONE, OTHER]);
+    store.forget_dex_client("a").await.unwrap();
+    assert_eq!(store.dex_peers(ONE).await.unwrap(), ["b"]);
+    assert!(store.dex_peers(OTHER).await.unwrap().is_empty());
+    assert_eq!(store.dex_client_resources("a").await.unwrap(), None);
+}
+
+async fn one_process_at_a_time_has_a_resource(place: Place) {
+    add(&place.open().await, "a", &[ONE]).await;
+    let had = at_once(&place, 4, |number, store| async move {
+        store.lease_dex_resource(ONE, NOW, NOW + 100 + i64::from(number)).await.unwrap()
+    });
+    assert_eq!(had.await.into_iter().filter(|had| *had).count(), 1);
+}
+
+async fn a_lease_that_is_over_is_no_lease(place: Place) {
+    let store = place.open().await;
+    add(&store, "a", &[ONE]).await;
+    let lease = |now, until| store.lease_dex_resource(ONE, now, until);
+    assert!(lease(NOW, NOW + 10).await.unwrap());
+    assert!(!lease(NOW + 9, NOW + 20).await.unwrap());
+    assert!(lease(NOW + 10, NOW + 20).await.unwrap());
+    // Whoever came too late gives back nothing of the next one's.
+    store.return_dex_resource(ONE, NOW + 10).await.unwrap();
+    assert!(!lease(NOW + 11, NOW + 30).await.unwrap());
+    store.return_dex_resource(ONE, NOW + 20).await.unwrap();
+    assert!(lease(NOW + 12, NOW + 40).await.unwrap());
+}
+
+async fn a_client_is_needed_as_long_as_its_grant_lives(place: Place) {
+    let store = place.open().await;
+    granted(&store).await;
+    add(&store, "abandoned", &[ONE]).await;
+    add(&store, "granted", &[ONE]).await;
+    store.bind_dex_client("granted", &grant(0).id).await.unwrap();
+    let needless = |before, now| store.needless_dex_clients(before, now, 100);
+    assert!(needless(NOW, NOW).await.unwrap().is_empty(), "somebody may just be logging in");
+    assert_eq!(needless(NOW + 1, NOW).await.unwrap(), ["abandoned"]);
+    assert_eq!(needless(NOW + 1, NOW + 5000).await.unwrap(), ["abandoned", "granted"]);
+}
