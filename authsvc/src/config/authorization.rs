@@ -24,6 +24,8 @@ pub struct Authorization {
 pub struct ClientPolicy {
     /// Redirect URIs with a private-use scheme that clients may register, exactly.
     pub private_redirect_uris: Vec<String>,
+    /// What a client must show to register (RFC 7591 section 3); without it, anybody may.
+    pub initial_access_token: Option<Secret>,
     /// Which clients may be described by a document at their URL.
     pub metadata_documents: MetadataDocuments,
 }

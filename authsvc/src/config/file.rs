@@ -35,6 +35,7 @@ pub(super) struct Embedded {
     pub(super) refresh_token_absolute: Option<String>,
     pub(super) refresh_grace: Option<String>,
     pub(super) private_redirect_uris: Option<Vec<Option<String>>>,
+    pub(super) initial_access_token: Option<Secret>,
     pub(super) signing: Option<String>,
     pub(super) key_rotation: Option<String>,
     pub(super) key_encryption_secret: Option<Secret>,
@@ -89,6 +90,7 @@ pub(super) struct External {
     pub(super) refresh_token_absolute: Option<String>,
     pub(super) refresh_grace: Option<String>,
     pub(super) private_redirect_uris: Option<Vec<Option<String>>>,
+    pub(super) initial_access_token: Option<Secret>,
     pub(super) key_encryption_secret: Option<Secret>,
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
 }
@@ -103,6 +105,7 @@ pub(super) struct Dex {
     pub(super) refresh_token_absolute: Option<String>,
     pub(super) refresh_grace: Option<String>,
     pub(super) private_redirect_uris: Option<Vec<Option<String>>>,
+    pub(super) initial_access_token: Option<Secret>,
     pub(super) key_encryption_secret: Option<Secret>,
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
 }
@@ -257,5 +260,6 @@ pub(super) struct Analytics {
 pub(super) struct Webhook {
     pub(super) url: Option<String>,
     pub(super) secret: Option<Secret>,
+    pub(super) previous_secret: Option<Secret>,
     pub(super) allow_private: Option<String>,
 }

@@ -301,6 +301,8 @@ pub struct Webhook {
     pub url: Url,
     /// `whsec_` and base64 of 24 to 64 bytes.
     pub secret: Secret,
+    /// The one before: while receivers change over, messages are signed with both.
+    pub previous_secret: Option<Secret>,
     /// Whether the target may be a private address.
     pub targets: WebhookTargets,
 }

@@ -100,6 +100,7 @@ async fn an_installation_that_is_well_is_called_so_and_shows_no_secret() {
         config.webhook = Some(Webhook {
             url: "http://localhost:9/a-secret-path".parse().unwrap(),
             secret: attache_protocol::secret::Secret::new("whsec_of-the-hook".to_owned()),
+            previous_secret: None,
             targets: WebhookTargets::Any,
         });
     })
@@ -226,6 +227,7 @@ async fn what_does_not_answer_is_named_with_what_to_do() {
         config.webhook = Some(Webhook {
             url: "https://localhost/hook".parse().unwrap(),
             secret: attache_protocol::secret::Secret::new("whsec_x".to_owned()),
+            previous_secret: None,
             targets: WebhookTargets::Public,
         });
     })

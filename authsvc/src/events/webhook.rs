@@ -32,7 +32,8 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 #[derive(Clone, Debug)]
 pub struct Webhook {
     url: Url,
-    key: Key,
+    /// The newest first.
+    keys: Vec<Key>,
     client: Client,
 }
 
@@ -120,13 +121,21 @@ impl Webhook {
         config: &config::Webhook,
     ) -> Result<Self, WebhookError> {
         target::check(&config.url, config.targets)?;
-        let key = Key::parse(&config.secret)?;
+        let secrets = std::iter::once(&config.secret).chain(&config.previous_secret);
+        let keys = secrets.map(Key::parse).collect::<Result<_, _>>()?;
         let client = outgoing::builder(config.url.scheme())
             .http1_only()
             .dns_resolver(GuardedResolver::new(config.targets))
             .timeout(timeout);
         let client = client.build().map_err(WebhookError::Client)?;
-        Ok(Self { url: config.url.clone(), key, client })
+        Ok(Self { url: config.url.clone(), keys, client })
+    }
+
+    /// A signature with each secret, the newest first: receivers take the message if one of them is good.
+    fn sign(&self, message: &Message, timestamp: i64) -> String {
+        let body = message.body.as_bytes();
+        let signatures = self.keys.iter().map(|key| key.sign(&message.id, timestamp, body));
+        signatures.collect::<Vec<_>>().join(" ")
     }
 
     /// Sends a message once, and says how that ended.
@@ -138,10 +147,7 @@ impl Webhook {
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", timestamp)
-            .header(
-                "webhook-signature",
-                self.key.sign(&message.id, timestamp, message.body.as_bytes()),
-            )
+            .header("webhook-signature", self.sign(message, timestamp))
             .body(message.body.clone());
         match request.send().await {
             Ok(response) => judge(response, now).await,

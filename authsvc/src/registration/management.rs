@@ -117,14 +117,20 @@ pub async fn remove(
     Ok((StatusCode::NO_CONTENT, NO_STORE).into_response())
 }
 
+/// The one token that a request shows (RFC 6750 section 2.1).
+pub(super) fn bearer_of(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Refusal::NoToken) };
+    match bearer::parse(line.as_bytes()) {
+        Authorization::Bearer(token) => Ok(token),
+        _ => Err(Refusal::NoToken),
+    }
+}
+
 /// The client of the path, if the token is its own. Whether there is no such client, one without a token, or
 /// another token: the answer is the same, and takes the same time.
 async fn authenticate(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Managed, Refusal> {
-    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Refusal::NoToken) };
-    let Authorization::Bearer(token) = bearer::parse(line.as_bytes()) else {
-        return Err(Refusal::NoToken);
-    };
+    let token = bearer_of(headers)?;
     let digest = store::digest(token);
     let id = uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/'));
     let client = app.store.client(id.unwrap_or_default()).await?;

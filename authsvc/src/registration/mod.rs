@@ -1,5 +1,5 @@
-//! `POST /oauth/register`: a client says what it is and gets an id (RFC 7591). Anyone may; the id alone opens
-//! nothing, and a public client that registers the same again gets the same id.
+//! `POST /oauth/register`: a client says what it is and gets an id (RFC 7591). Anyone may, or whoever has the
+//! initial access token, where there is one; the id alone opens nothing, and a public client that registers the same again gets the same id.
 //!
 //! A client with a secret is one program's own, and gets a token to manage its registration with ([`management`],
 //! RFC 7592). A public client is whoever registered the same: if one could change or remove it, anyone could do
@@ -13,11 +13,12 @@ use axum::{
     Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use url::Url;
 
 use crate::{
@@ -134,9 +135,10 @@ struct Management {
 pub async fn register(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let answer = admit(&app, address, body).await;
+    let answer = admit(&app, address, &headers, body).await;
     app.metrics.registered(answer.as_ref().err().map(Refusal::code));
     answer
 }
@@ -144,12 +146,19 @@ pub async fn register(
 async fn admit(
     app: &App,
     address: IpAddr,
+    headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     app.registrations.admit(address).map_err(|retry_after| {
         app.metrics.throttled(Throttled::Registration);
         Refusal::TooMany { retry_after }
     })?;
+    if let Some(wanted) = &app.config.authorization.clients.initial_access_token {
+        let shown = management::bearer_of(headers)?;
+        if !bool::from(store::digest(shown).ct_eq(&store::digest(wanted.reveal()))) {
+            return Err(Refusal::InvalidToken);
+        }
+    }
     let body = body.map_err(|rejection| refuse_body(&rejection))?;
     let metadata: Metadata = serde_json::from_slice(&body).map_err(|error| describe(&error))?;
     let metadata = metadata.verify(&app.config, AuthMethod::None)?;

@@ -144,6 +144,7 @@ pub(crate) fn config() -> Config {
         listen: "127.0.0.1:8080".parse().unwrap(),
         authorization: Authorization {
             clients: ClientPolicy {
+                initial_access_token: None,
                 private_redirect_uris: vec![
                     "cursor://anysphere.cursor-mcp/oauth/callback".to_owned(),
                 ],

@@ -34,6 +34,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What every way to be authorized says of clients and of what they were granted.
 pub(super) struct Common<'a> {
     pub(super) private_redirect_uris: Option<&'a [Option<String>]>,
+    pub(super) initial_access_token: Option<&'a Secret>,
     pub(super) metadata_documents: Option<&'a file::MetadataDocuments>,
     pub(super) refresh_token_idle: Option<&'a str>,
     pub(super) refresh_token_absolute: Option<&'a str>,
@@ -46,6 +47,7 @@ macro_rules! common {
     ($file:expr) => {
         Common {
             private_redirect_uris: $file.private_redirect_uris.as_deref(),
+            initial_access_token: $file.initial_access_token.as_ref(),
             metadata_documents: $file.client_id_metadata_documents.as_ref(),
             refresh_token_idle: $file.refresh_token_idle.as_deref(),
             refresh_token_absolute: $file.refresh_token_absolute.as_deref(),
@@ -105,12 +107,17 @@ fn finish(
     let key = "client_id_metadata_documents";
     let documents = documents::documents(common.metadata_documents, &at.key(key), report);
     let refresh = refresh(&common, at, report);
-    let secret = common.key_encryption_secret;
-    let secret = secret
-        .map(|secret| report.long_secret(&at.key("key_encryption_secret"), secret))
-        .transpose();
+    let mut secret = |key: &str, secret: Option<&Secret>| {
+        secret.map(|secret| report.long_secret(&at.key(key), secret)).transpose()
+    };
+    let token = secret("initial_access_token", common.initial_access_token);
+    let secret = secret("key_encryption_secret", common.key_encryption_secret);
     Ok(Authorization {
-        clients: ClientPolicy { private_redirect_uris: uris?, metadata_documents: documents? },
+        clients: ClientPolicy {
+            private_redirect_uris: uris?,
+            initial_access_token: token?,
+            metadata_documents: documents?,
+        },
         refresh: refresh?,
         key_encryption_secret: secret?,
         mode: mode?,

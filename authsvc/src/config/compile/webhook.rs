@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use attache_protocol::secret::Secret;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use url::{Host, Url};
 
@@ -37,14 +38,25 @@ pub(super) fn webhook(
     );
     let what = "a signing secret: `whsec_` and the base64 of 24 to 64 random bytes (printf whsec_; openssl rand -base64 32)";
     let secret = report.given(&at.key("secret"), file.secret.as_ref(), what);
-    let secret = secret.and_then(|secret| {
-        let key = secret.reveal().strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
-        if key.is_none_or(|key| !KEY.contains(&key.len())) {
-            return Err(report.wrong_secret(&at.key("secret"), format_args!("must be {what}")));
-        }
-        Ok(secret.clone())
-    });
-    Ok(Some(Webhook { url: url?, secret: secret?, targets: targets? }))
+    let secret = secret.and_then(|secret| signing_secret(secret, &at.key("secret"), what, report));
+    let previous = file.previous_secret.as_ref();
+    let previous = previous
+        .map(|secret| signing_secret(secret, &at.key("previous_secret"), what, report))
+        .transpose();
+    Ok(Some(Webhook { url: url?, secret: secret?, previous_secret: previous?, targets: targets? }))
+}
+
+fn signing_secret(
+    secret: &Secret,
+    at: &Path,
+    what: &str,
+    report: &mut Report<'_>,
+) -> Checked<Secret> {
+    let key = secret.reveal().strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
+    if key.is_none_or(|key| !KEY.contains(&key.len())) {
+        return Err(report.wrong_secret(at, format_args!("must be {what}")));
+    }
+    Ok(secret.clone())
 }
 
 fn url(text: &str, targets: WebhookTargets) -> Result<Url, String> {

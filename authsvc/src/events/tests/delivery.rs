@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use attache_protocol::secret::Secret;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Fixture, event, id,
+    Fixture, WEBHOOK_SECRET, event, id,
     receiver::{Answer, Receiver},
     webhook,
 };
@@ -43,6 +44,27 @@ async fn an_event_is_delivered_once_and_signed() {
         json!({ "type": "mcp.message", "timestamp": "2026-11-21T00:00:00.123Z", "data": event(1) })
     );
     assert_eq!(fixture.deliveries().await, [("delivered".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn s56_while_a_secret_changes_a_message_is_signed_with_both() {
+    const NEXT: &str = "whsec_dGhlIG5leHQgc2VjcmV0IG9mIHRoZSBzYW1lIHdlYmhvb2s=";
+    let receiver = Receiver::start(204).await;
+    let mut destination = webhook(&receiver.url(), Any);
+    destination.previous_secret =
+        Some(std::mem::replace(&mut destination.secret, Secret::new(NEXT.to_owned())));
+    let fixture = Fixture::new(Some(destination)).await;
+    fixture.store(1..=1).await;
+    courier(&fixture).await.deliver_due().await;
+
+    let [received] = &receiver.received()[..] else { panic!("one delivery") };
+    let timestamp: i64 = received.header("webhook-timestamp").parse().unwrap();
+    let signed_with = |secret: &str| {
+        let hook = standardwebhooks::Webhook::new(secret).unwrap();
+        hook.sign(received.id(), timestamp, &received.body).unwrap()
+    };
+    let both = format!("{} {}", signed_with(NEXT), signed_with(WEBHOOK_SECRET));
+    assert_eq!(received.header("webhook-signature"), both);
 }
 
 #[tokio::test]

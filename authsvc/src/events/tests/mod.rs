@@ -103,5 +103,6 @@ fn event(number: u32) -> Value {
 }
 
 fn webhook(url: &str, targets: WebhookTargets) -> Webhook {
-    Webhook { url: url.parse().unwrap(), secret: Secret::new(WEBHOOK_SECRET.to_owned()), targets }
+    let secret = Secret::new(WEBHOOK_SECRET.to_owned());
+    Webhook { url: url.parse().unwrap(), secret, previous_secret: None, targets }
 }

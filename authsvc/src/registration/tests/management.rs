@@ -1,5 +1,6 @@
 //! S51, RFC 7592: who may read, change and remove a registration.
 
+use attache_protocol::secret::Secret;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -179,4 +180,28 @@ async fn s51_a_client_that_removes_itself_is_gone() {
     refused(&manage(&bench, Method::GET, &client, token, None).await);
     refused(&manage(&bench, Method::DELETE, &client, token, None).await);
     assert!(bench.app.store.client(text(&client, "client_id")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn s51_where_there_is_an_initial_access_token_only_who_has_it_registers() {
+    const TOKEN: &str = "an-initial-access-token-that-is-long-enough";
+    let bench = Bench::with(|config| {
+        config.authorization.clients.initial_access_token = Some(Secret::new(TOKEN.to_owned()));
+    })
+    .await;
+    let register = async |line: Option<String>| {
+        let mut request = post("/oauth/register", &METADATA());
+        if let Some(line) = line {
+            request.headers_mut().insert(header::AUTHORIZATION, line.parse().unwrap());
+        }
+        bench.public(request).await
+    };
+    for line in [None, Some("Bearer another".to_owned()), Some(format!("Basic {TOKEN}"))] {
+        refused(&register(line).await);
+    }
+    let answer = register(Some(format!("bearer {TOKEN}"))).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    // What it is managed with is another token.
+    let client = answer.json();
+    refused(&manage(&bench, Method::GET, &client, TOKEN, None).await);
 }
