@@ -15,8 +15,9 @@ use crate::{
         parameters::{MAX_LENGTH, Parameters},
     },
     metrics::FederatedLogin,
-    pages::error::Trouble,
+    pages::{self, error::Trouble},
     refusal::NotFound,
+    sessions,
     state::App,
     store::{self, accounts::Account},
     upstream::{Wanted, callback::Returned, exchange::Code, identity::Identity, trip::Trip},
@@ -60,6 +61,10 @@ async fn arrive(
             }
             None => Fault::NotAdmitted("whoever runs this gateway has switched it off"),
         },
+        Err(Fault::Over) if sessions::current(app, headers).await?.is_some() => {
+            // They went back in their browser, perhaps: the login page knows where to go on.
+            return Ok(pages::redirect(&format!("/oauth/login?interaction={interaction}")));
+        }
         Err(fault) => fault,
     };
     login::again(app, &open, one, &fault).await

@@ -9,7 +9,6 @@ use super::{Browser, let_in, log_in, one};
 use crate::{
     operator::Operator,
     state::App,
-    store::{accounts::Fate, endings::EndedBy},
     testing::{Bench, EMAIL, embedded},
     users,
 };
@@ -163,29 +162,4 @@ async fn an_address_of_accounts_names_them() {
     let email = users::email::Email::parse("a@example.com").unwrap();
     let said = operator.disable_user(&email).await.unwrap_err().to_string();
     assert!(said.contains(&format!("{} (example)", granted.sub)), "{said}");
-}
-
-#[tokio::test]
-async fn of_many_logins_at_the_same_time_one_makes_the_account() {
-    let (fake, bench) = one().await;
-    let granted = let_in(&bench, &fake).await;
-    let account = bench.app.store.account(&granted.sub).await.unwrap().unwrap();
-    let logins = (0..8).map(|number| {
-        let (store, account) = (bench.app.store.clone(), account.clone());
-        tokio::spawn(async move {
-            let id = format!("id-{number}");
-            let fresh =
-                crate::store::accounts::Account { id, subject: "fresh".to_owned(), ..account };
-            store.log_in_account(&fresh).await.unwrap().id
-        })
-    });
-    let mut ids = Vec::new();
-    for login in logins.collect::<Vec<_>>() {
-        ids.push(login.await.unwrap());
-    }
-    ids.dedup();
-    assert_eq!(ids.len(), 1, "{ids:?}");
-    let now = bench.app.clock.now_unix();
-    let ended = bench.app.store.change_account(&granted.sub, Fate::Removed, EndedBy::Operator, now);
-    assert_eq!(ended.await.unwrap(), Some(0));
 }

@@ -3,7 +3,7 @@
 mod accounts;
 mod faults;
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use serde_json::json;
 use url::Url;
 
@@ -12,7 +12,12 @@ use crate::{
         Browser, WEB_REDIRECT, answered, hidden, redeem, register, url, web,
     },
     config::Federated,
-    testing::{Answer, Bench, EMAIL, PASSWORD, PUBLIC_URL, embedded, get, provider::FakeProvider},
+    random::Random,
+    routes,
+    state::App,
+    testing::{
+        Answer, Bench, EMAIL, PASSWORD, PUBLIC_URL, answer, embedded, get, provider::FakeProvider,
+    },
 };
 
 const SESSION: &str = "attache_session_8080";
@@ -179,8 +184,15 @@ async fn s47_c11_state_is_random_single_use_and_kept_as_a_digest() {
     let there = browser.get(&path(&after)).await;
     assert_eq!(there.status, StatusCode::SEE_OTHER, "{}", there.body);
     let again = browser.get(&path(&after)).await;
-    assert_eq!(again.status, StatusCode::BAD_REQUEST);
+    assert!(again.header("location").starts_with("/oauth/login?interaction="), "{again:?}");
+    browser.cookies.remove(SESSION);
+    assert_eq!(browser.get(&path(&after)).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(fake.asked("/token"), 1);
+    let kept: Vec<Option<Vec<u8>>> = sqlx::query_scalar("SELECT trip FROM interactions")
+        .fetch_all(bench.app.store.reader())
+        .await
+        .unwrap();
+    assert_eq!(kept, [None]);
 }
 
 #[tokio::test]
@@ -287,4 +299,19 @@ async fn their_own_page_is_reached_through_a_provider_and_has_no_form_for_a_pass
     let sign_out = [("csrf", csrf.as_str()), ("order", "sign_out_everywhere")];
     assert_eq!(browser.post("/account", &sign_out).await.status, StatusCode::OK);
     assert!(browser.cookies.contains_key(BROWSER) && !browser.cookies.contains_key(SESSION));
+}
+
+#[tokio::test]
+async fn somebody_who_was_sent_away_by_one_process_may_come_back_to_another() {
+    let (fake, bench) = one().await;
+    let mut browser = Browser::new(&bench);
+    let page = login_page(&mut browser).await;
+    let there = depart(&mut browser, &page, "example").await;
+    let mut back = get(&path(&fake.agree(&there)));
+    let cookie = format!("{BROWSER}={}", browser.cookies[BROWSER]);
+    back.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
+    let config = (*bench.app.config).clone();
+    let other = App::open(config, bench.app.clock.clone(), Random::seeded(2)).await.unwrap();
+    let answer = answer(routes::public(other), back).await;
+    assert!(answer.header("location").starts_with("/oauth/consent?interaction="), "{answer:?}");
 }

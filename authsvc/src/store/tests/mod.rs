@@ -1,5 +1,6 @@
 //! What both databases must do, also when several processes work on them at once: each check runs on each.
 
+mod accounts;
 mod clients;
 mod dex;
 mod events;
