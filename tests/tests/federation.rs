@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
+    dex::{self, Connector},
     http,
     mcp::Mcp,
     oauth::{OAuth, Tokens},
@@ -310,4 +311,41 @@ async fn a_callback_that_nobody_waits_for_is_a_page() -> Result<()> {
         ensure!(!answer.headers().contains_key("set-cookie"), "{path} sets a cookie");
     }
     gateway.stack.stop().await
+}
+
+/// Who Dex logs in, and what it says of them.
+async fn through_dex(version: &'static str, connector: Connector) -> Result<Value> {
+    let server = Upstream::start(mcp::echo).await?;
+    let mut setup = Setup::new().server("everything", &server.url("/mcp"));
+    setup.folder = Some(format!("dex-{version}-{connector:?}"));
+    let client = json!({
+        "id": CLIENT_ID,
+        "name": "Gateway",
+        "secret": CLIENT_SECRET,
+        "redirectURIs": [callback(&setup, "dex")],
+    });
+    let dex = dex::Setup::new(&[connector]).version(version).client(client);
+    let folder = tempfile::tempdir()?;
+    let dex = dex.start(folder.path()).await?;
+    setup.config["authorization"]["embedded"]["federation"] = json!([entry("dex", dex.issuer())]);
+    let stack = setup.start().await?;
+    let client = OAuth::register(&stack.url("everything")).await?;
+    let mut person = Person::new(dex::EMAIL, dex::PASSWORD).at(dex.issuer());
+    let code = client.authorize(&mut person, SCOPE).await?;
+    let tokens = client.exchange(&code).await?;
+    client.refresh(&tokens.refresh.context("a refresh token")?).await?;
+    stack.stop().await?;
+    claims(&tokens.access)
+}
+
+#[tokio::test]
+async fn dex_logs_people_in() -> Result<()> {
+    for version in [dex::NEWEST, dex::OLD] {
+        let said = through_dex(version, Connector::Passwords).await.context(version)?;
+        ensure!(said["email"] == dex::EMAIL, "{version}: {said}");
+        let said = through_dex(version, Connector::Mock).await.context(version)?;
+        ensure!(said["groups"] == json!(["authors"]), "{version}: {said}");
+        ensure!(said["email"] == "kilgore@kilgore.trout", "{version}: {said}");
+    }
+    Ok(())
 }
