@@ -24,7 +24,7 @@ const pages = {
   "a failed login": async (page) => {
     await page.fill("input[name=email]", email);
     await page.fill("input[name=password]", "wrong");
-    await page.click("button[type=submit]");
+    await page.click("#sign-in");
     await page.waitForSelector("#notice");
   },
   consent: (page) => logIn(page, email, password),

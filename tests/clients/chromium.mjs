@@ -20,5 +20,5 @@ export const launch = () =>
 export async function logIn(page, email, password) {
   await page.fill("input[name=email]", email);
   await page.fill("input[name=password]", password);
-  await Promise.all([page.waitForURL(/\/oauth\/consent/), page.click("button[type=submit]")]);
+  await Promise.all([page.waitForURL(/\/oauth\/consent/), page.click("#sign-in")]);
 }

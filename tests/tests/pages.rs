@@ -77,7 +77,11 @@ async fn a_person_denies_in_a_browser() -> Result<()> {
 async fn nothing_keeps_people_from_reading_a_page() -> Result<()> {
     parts::chromium()?;
     let upstream = Upstream::start(|_| Answer::json("{}")).await?;
-    let stack = Setup::new().server("everything", &upstream.url("/mcp")).start().await?;
+    let mut setup = Setup::new().server("everything", &upstream.url("/mcp"));
+    // A button for it is on the login page; nobody goes there.
+    setup.config["authorization"]["embedded"]["federation"] =
+        json!([{"name": "example", "issuer": "https://login.example.com", "client_id": "gateway"}]);
+    let stack = setup.start().await?;
     let client = OAuth::register(&stack.url("everything")).await?;
     let url = client.authorization_url("mcp", "s")?;
     // An error that only a click takes back to a web site.
@@ -89,7 +93,7 @@ async fn nothing_keeps_people_from_reading_a_page() -> Result<()> {
 
     // Somebody who has let something in, and can change their password.
     stack.operate(&["user", "add", SECOND], PASSWORD)?;
-    let_in(&stack, &client, &mut Person::new(SECOND, PASSWORD)).await?;
+    let_in(&stack, &client, &mut Person::new(SECOND, PASSWORD).without_provider()).await?;
 
     let script = parts::root().join("tests/clients/axe.mjs");
     let arguments = [url.as_str(), SECOND, PASSWORD, returning.as_str()];
