@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{
-    answer::ErrorCode,
+    answer::{ErrorCode, Receiver},
     attempt::{Attempt, attempt, begin, password},
     client_name, decide,
     grant::Grant,
@@ -28,7 +28,6 @@ use crate::{
     pages::{
         self, PasswordForm, STYLE,
         error::{Trouble, gateway},
-        words,
     },
     sessions,
     state::App,
@@ -185,7 +184,13 @@ async fn page(app: &App, open: &Open, shown: Shown<'_>) -> Result<Response, Trou
         notice.map_or((StatusCode::OK, None), |(status, text)| (status, Some(text)));
     let (client, receiver) = match &open.kept.wanted {
         Wanted::Authorization(asked) => {
-            let (receiver, _note) = words::receiver(&asked.destination.receiver());
+            let receiver = match asked.destination.receiver() {
+                Receiver::Web { host } => host,
+                // Its name says nothing to people.
+                Receiver::Loopback { .. } | Receiver::PrivateUse { .. } => {
+                    "the application".to_owned()
+                }
+            };
             (Some(client_name(app, &asked.client_id).await?), Some(receiver))
         }
         Wanted::Account => (None, None),

@@ -83,7 +83,8 @@ pub fn duration(of: Duration) -> String {
 }
 
 /// Control, format and direction characters, and the fillers that look like nothing.
-fn is_deceptive(one: char) -> bool {
+#[must_use]
+pub fn is_deceptive(one: char) -> bool {
     one.is_control()
         || matches!(one,
             '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'

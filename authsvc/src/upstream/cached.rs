@@ -26,7 +26,7 @@ pub struct Cached<T> {
 #[derive(Debug)]
 struct Kept<T> {
     value: Option<Value<T>>,
-    /// When it was last asked for, if that failed, and why.
+    /// When it was last found not to be had, and why.
     failure: Option<(Duration, Error)>,
 }
 
@@ -57,7 +57,7 @@ impl<T> Cached<T> {
         if let Some(value) = kept.value.as_ref().filter(|value| now < value.good_until) {
             return Ok(Arc::clone(&value.value));
         }
-        kept.look(PAUSE, now, fetch).await
+        self.look(&mut kept, PAUSE, fetch).await
     }
 
     /// What `fetch` brings; what there is, if it came just now.
@@ -74,42 +74,73 @@ impl<T> Cached<T> {
         if let Some(value) = kept.value.as_ref().filter(rests) {
             return Ok(Arc::clone(&value.value));
         }
-        kept.look(REST, now, fetch).await
+        self.look(&mut kept, REST, fetch).await
     }
-}
 
-impl<T> Kept<T> {
     async fn look<F>(
-        &mut self,
+        &self,
+        kept: &mut Kept<T>,
         pause: Duration,
-        now: Duration,
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<T>, Error>
     where
         F: Future<Output = Result<(T, Duration), Error>>,
     {
-        let failed = self.failure.as_ref().filter(|(at, _)| now < at.saturating_add(pause));
+        let now = self.clock.elapsed();
+        let failed = kept.failure.as_ref().filter(|(at, _)| now < at.saturating_add(pause));
         if let Some((_, error)) = failed {
-            return self.earlier(now, error.clone());
+            return kept.earlier(now, error.clone());
         }
-        match fetch().await {
+        let fetched = fetch().await;
+        // Those who waited meanwhile count from its end.
+        let now = self.clock.elapsed();
+        match fetched {
             Ok((value, age)) => {
                 let value = Arc::new(value);
                 let good_until = now.saturating_add(age);
-                let kept = Value { value: Arc::clone(&value), fetched_at: now, good_until };
-                *self = Self { value: Some(kept), failure: None };
+                let fetched = Value { value: Arc::clone(&value), fetched_at: now, good_until };
+                *kept = Kept { value: Some(fetched), failure: None };
                 Ok(value)
             }
             Err(error) => {
                 tracing::warn!(%error, "a provider of identities is not as it should be");
-                self.failure = Some((now, error.clone()));
-                self.earlier(now, error)
+                kept.failure = Some((now, error.clone()));
+                kept.earlier(now, error)
             }
         }
     }
+}
 
+impl<T> Kept<T> {
     fn earlier(&self, now: Duration, error: Error) -> Result<Arc<T>, Error> {
         let usable = |value: &&Value<T>| now < value.good_until.saturating_add(STALE);
         self.value.as_ref().filter(usable).map(|value| Arc::clone(&value.value)).ok_or(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use super::{Cached, Error};
+    use crate::clock::Clock;
+
+    #[tokio::test]
+    async fn those_who_waited_for_an_answer_that_did_not_come_do_not_wait_again_one_by_one() {
+        let clock = Clock::stopped(0);
+        let (cached, asked) = (Cached::<()>::new(clock.clone()), AtomicUsize::new(0));
+        let fetch = || async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(5));
+            Err(Error::Unreachable { what: "answer", reason: "it takes too long".to_owned() })
+        };
+        let (one, two, three) =
+            tokio::join!(cached.get(fetch), cached.get(fetch), cached.renew(fetch));
+        assert!(one.is_err() && two.is_err() && three.is_err());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }

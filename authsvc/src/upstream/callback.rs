@@ -3,7 +3,10 @@
 use thiserror::Error;
 
 use super::{Provider, discovery::Metadata, issuer::Issuers};
-use crate::authorization::parameters::{BadParameter, Parameters};
+use crate::{
+    authorization::parameters::{BadParameter, Parameters},
+    pages::words::is_deceptive,
+};
 
 /// Longest code that is passed on, bytes.
 const MAX_CODE: usize = 8 * 1024;
@@ -89,7 +92,7 @@ impl Provider {
 /// A description as it may be shown: the provider wrote it, or whoever stands in between.
 fn shown(text: &str) -> Option<String> {
     let clean: String =
-        text.chars().filter(|one| !one.is_control()).take(MAX_DESCRIPTION).collect();
+        text.chars().filter(|one| !is_deceptive(*one)).take(MAX_DESCRIPTION).collect();
     let clean = clean.trim();
     (!clean.is_empty()).then(|| clean.to_owned())
 }

@@ -6,8 +6,9 @@ use url::Url;
 
 use super::{Error, expect_json, id_token::Verified};
 use crate::{
-    config::{IdentityClaims, User},
+    config::IdentityClaims,
     outgoing::guarded::Guarded,
+    pages::words::is_deceptive,
     users::{self, email::Email},
 };
 
@@ -80,7 +81,8 @@ pub fn read(verified: Verified, more: &Map<String, Value>, names: &IdentityClaim
 fn email_of(source: &Map<String, Value>, names: &IdentityClaims) -> Option<Email> {
     let address = find(source, &names.email)?.as_str()?;
     let verified = find(source, &names.email_verified).is_some_and(is_true);
-    if !verified || address.len() > User::MAX_EMAIL {
+    // One that can be read in two ways is nobody's.
+    if !verified || address.matches('@').count() != 1 {
         return None;
     }
     Email::parse(address).ok()
@@ -109,7 +111,7 @@ fn is_true(value: &Value) -> bool {
 
 /// What somebody may be called: nothing that looks like an address, since nobody has shown that it is theirs.
 fn name_of(text: &str) -> Option<String> {
-    let name: String = text.chars().filter(|one| !one.is_control()).take(MAX_NAME).collect();
+    let name: String = text.chars().filter(|one| !is_deceptive(*one)).take(MAX_NAME).collect();
     let name = name.trim();
     (!name.is_empty() && !name.contains('@')).then(|| name.to_owned())
 }

@@ -3,7 +3,8 @@
 //! Nothing of it that is secret is kept. `state` is drawn, and only its digest is in the database, with the interaction
 //! that it belongs to; verifier and nonce are derived from it and from the cookie of the browser. So whoever sees the
 //! URL of a callback cannot redeem the code in it, and neither can whoever reads the database; and what one browser
-//! began, no other can finish.
+//! began, no other can finish. The provider sees the name of the interaction in `state`, and can do nothing with it
+//! either.
 
 use attache_protocol::secret::Secret;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

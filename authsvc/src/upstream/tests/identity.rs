@@ -46,6 +46,8 @@ fn s47_an_address_that_is_not_verified_is_none() {
     assert_eq!(email(json!({ "email": a }), json!({})), None);
     assert_eq!(email(json!({ "email": "none", "email_verified": true }), json!({})), None);
     assert_eq!(email(json!({ "email": [a], "email_verified": true }), json!({})), None);
+    let two = json!({ "email": "a@evil.example@example.com", "email_verified": true });
+    assert_eq!(email(two, json!({})), None);
     // One source does not vouch for the address of another, unless it is the same.
     let verified = |address: &str| json!({ "email": address, "email_verified": true });
     assert_eq!(email(json!({ "email": a }), verified("b@example.com")), None);
@@ -100,6 +102,7 @@ fn a_name_never_looks_like_an_address() {
     assert_eq!(name(" Some Body ").as_deref(), Some("Some Body"));
     assert_eq!(name("ceo@example.com"), None);
     assert_eq!(name("\n"), None);
+    assert_eq!(name("Jane\u{202e}enaJ").as_deref(), Some("JaneenaJ"));
 }
 
 #[tokio::test]
