@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use crate::{
     config::{Config, Server, Signing},
-    refusal::{NotFound, Refusal},
-    state::App,
+    refusal::{NotFound, RETRY_AFTER, Refusal},
+    state::{App, Issuance},
     token::machine,
 };
 
@@ -74,9 +74,16 @@ pub async fn path_resource(State(app): State<App>, uri: Uri) -> Result<Response,
 /// # Errors
 /// When the keys cannot be read; whoever verifies goes on with those that it has.
 pub async fn jwks(State(app): State<App>) -> Result<Response, Refusal> {
-    let keys = app.keys().ok_or(Refusal::NoProvider { retry_after: 10 })?;
-    let ring = keys.ring().await?;
-    Ok((cache(), Json(ring.jwks())).into_response())
+    match &app.issuance {
+        Issuance::Own(keys) => Ok((cache(), Json(keys.ring().await?.jwks())).into_response()),
+        Issuance::Brokered(broker) => match broker.jwks().await {
+            Ok(keys) => Ok((cache(), Json(keys)).into_response()),
+            Err(error) => {
+                tracing::error!(%error, "there are no keys of the identity provider");
+                Err(Refusal::NoProvider { retry_after: RETRY_AFTER })
+            }
+        },
+    }
 }
 
 fn cache() -> [(HeaderName, String); 1] {

@@ -17,6 +17,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    broker::{
+        Broker,
+        access::{Accepted, Unaccepted},
+    },
     cimd,
     keys::Verified,
     personal_token::introspect as personal_token_of,
@@ -92,7 +96,10 @@ pub async fn introspect(
         Form::Broken => None,
         Form::Other => match refresh(&app, token).await? {
             Some(active) => Some(active),
-            None => access(&app, token).await?,
+            None => match app.broker() {
+                Some(broker) => brokered(&app, broker, token, resource).await?,
+                None => access(&app, token).await?,
+            },
         },
     };
     let found = match resource {
@@ -160,6 +167,44 @@ async fn access(app: &App, token: &str) -> Result<Option<Active>, Refusal> {
         iat: Some(validity.issued_at),
         sub: claims.sub,
         aud: claims.aud,
+        iss: claims.iss,
+        jti: claims.jti,
+        groups: claims.groups,
+    }))
+}
+
+/// A token of the provider is good if the filter would take it, and nothing that we know of has ended it.
+async fn brokered(
+    app: &App,
+    broker: &Broker,
+    token: &str,
+    resource: Option<&str>,
+) -> Result<Option<Active>, Refusal> {
+    let resources: Vec<String> = resource.map(str::to_owned).into_iter().collect();
+    let Accepted { claims, expires_at, issued_at } =
+        match broker.examine(app, token, &resources).await {
+            Ok(accepted) => accepted,
+            Err(Unaccepted::Provider(error)) => return Err(error.into()),
+            Err(Unaccepted::Store(error)) => return Err(error.into()),
+            Err(reason) => {
+                tracing::info!(%reason, "a token of the identity provider is not good here");
+                return Ok(None);
+            }
+        };
+    let grant = app.store.grant_of_access(&store::digest(token)).await?;
+    if grant.is_some_and(|grant| grant.ended_at.is_some()) {
+        return Ok(None);
+    }
+    Ok(Some(Active {
+        active: true,
+        scope: claims.scope,
+        client_id: claims.client_id,
+        username: claims.email,
+        token_type: Some("Bearer"),
+        exp: expires_at,
+        iat: issued_at,
+        sub: claims.sub,
+        aud: resource.map_or(claims.aud, |resource| Audience::One(resource.to_owned())),
         iss: claims.iss,
         jti: claims.jti,
         groups: claims.groups,

@@ -5,6 +5,7 @@ pub mod address;
 pub mod ask;
 pub mod authorization;
 mod body;
+pub mod broker;
 pub mod check;
 pub mod cimd;
 pub mod clock;

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     authorization::parameters::BadParameter, keys::KeyError, redirect::BadRedirectUri, store,
+    upstream,
 };
 
 /// Neither tokens nor errors are kept by anyone (RFC 6749 section 5.1).
@@ -18,6 +19,9 @@ pub const NO_STORE: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::PRAGMA, HeaderValue::from_static("no-cache")),
 ];
+
+/// When a provider that cannot be reached is worth another try, seconds.
+pub const RETRY_AFTER: u64 = 10;
 
 /// There is nothing here.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +84,16 @@ pub enum Refusal {
         /// Seconds.
         retry_after: u64,
     },
+    /// Who logs people in and issues the tokens says what we cannot use, or refuses us.
+    #[error(
+        "the identity provider and this gateway do not understand each other: the log of the gateway says why"
+    )]
+    BadProvider,
+    /// The provider issued a token that opens nothing here.
+    #[error(
+        "the identity provider issued an access token that this gateway would refuse: the log of the gateway says why, and what to configure"
+    )]
+    UnusableToken,
     /// It is our fault.
     #[error("something went wrong here, try again")]
     Internal,
@@ -136,6 +150,7 @@ impl Refusal {
             Self::InvalidClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
             Self::NoProvider { .. } => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::BadProvider | Self::UnusableToken => (StatusCode::BAD_GATEWAY, "server_error"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         }
     }
@@ -157,6 +172,20 @@ impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
         tracing::error!(%error, "a request failed");
         Self::Internal
+    }
+}
+
+impl From<upstream::Error> for Refusal {
+    fn from(error: upstream::Error) -> Self {
+        tracing::error!(%error, "the identity provider is of no use");
+        match error {
+            upstream::Error::Unreachable { .. } => Self::NoProvider { retry_after: RETRY_AFTER },
+            upstream::Error::Unusable { .. }
+            | upstream::Error::Client(_)
+            | upstream::Error::Grant(_)
+            | upstream::Error::Refused(_)
+            | upstream::Error::IdToken(_) => Self::BadProvider,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    broker::Broker,
     cimd::fetch::Fetcher,
     clock::Clock,
     config::Config,
@@ -65,7 +66,7 @@ pub enum Issuance {
     /// authsvc, with these keys.
     Own(Arc<Keys>),
     /// A provider, before which authsvc stands.
-    Brokered,
+    Brokered(Arc<Broker>),
 }
 
 impl Issuance {
@@ -75,7 +76,10 @@ impl Issuance {
         clock: &Clock,
         random: &Random,
     ) -> anyhow::Result<Self> {
-        let Ok(settings) = Settings::of(config) else { return Ok(Self::Brokered) };
+        if let Some(brokered) = config.authorization.brokered() {
+            return Ok(Self::Brokered(Arc::new(Broker::new(brokered, config, clock)?)));
+        }
+        let settings = Settings::of(config)?;
         let keeper = Keeper::new(store.clone(), settings, random.clone());
         Ok(Self::Own(Arc::new(Keys::open(keeper, clock.now_unix()).await?)))
     }
@@ -83,7 +87,7 @@ impl Issuance {
     fn rotations(&self) -> Counter {
         match self {
             Self::Own(keys) => keys.rotations(),
-            Self::Brokered => Counter::default(),
+            Self::Brokered(_) => Counter::default(),
         }
     }
 }
@@ -94,7 +98,7 @@ impl App {
     pub fn keys(&self) -> Option<&Keys> {
         match &self.issuance {
             Issuance::Own(keys) => Some(keys),
-            Issuance::Brokered => None,
+            Issuance::Brokered(_) => None,
         }
     }
 
@@ -102,6 +106,15 @@ impl App {
     #[must_use]
     pub fn users(&self) -> Directory<'_> {
         Directory::new(&self.config, &self.store)
+    }
+
+    /// The provider before which authsvc stands, if there is one.
+    #[must_use]
+    pub fn broker(&self) -> Option<&Broker> {
+        match &self.issuance {
+            Issuance::Own(_) => None,
+            Issuance::Brokered(broker) => Some(broker),
+        }
     }
 
     /// Puts together what `config` asks for.

@@ -58,5 +58,9 @@ pub async fn once(app: &App) -> Result<u64, store::Error> {
     let clients = app.store.forget_clients(unused_since, now.saturating_sub(IDLE), now).await?;
     let assertions = app.store.forget_assertions(now.saturating_sub(DAY)).await?;
     let tokens = app.store.forget_personal_tokens(now.saturating_sub(MONTH)).await?;
-    Ok(grants + clients + assertions + tokens)
+    let orphans = match app.broker() {
+        Some(broker) => broker.end_orphans(app).await?,
+        None => 0,
+    };
+    Ok(grants + clients + assertions + tokens + orphans)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    claims::{Audience, Claims},
+    claims::{ACCESS_TOKEN_TYPE, Audience, Claims},
     plugin::ForeignTokens,
 };
 
@@ -44,6 +44,23 @@ pub fn read(raw: &Raw, tokens: &ForeignTokens) -> Option<Claims> {
         email: email(raw, &tokens.claims.email),
         groups: find(raw, &tokens.claims.groups).map(groups).unwrap_or_default(),
     })
+}
+
+/// Whether `typ` is one that access tokens of providers have: `at+jwt` (RFC 9068 section 4), as media types are compared;
+/// or `JWT`, or none, since most providers call all that they sign so, or not at all.
+#[must_use]
+pub fn is_access_type(typ: Option<&str>) -> bool {
+    typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT") || is_our_type(typ))
+}
+
+/// Whether `typ` is that of our own access tokens.
+#[must_use]
+pub fn is_our_type(typ: &str) -> bool {
+    let typ = match typ.split_at_checked("application/".len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+        _ => typ,
+    };
+    typ.eq_ignore_ascii_case(ACCESS_TOKEN_TYPE)
 }
 
 /// Whether claims are those of another kind of token than an access token, as far as they say so. ID tokens are for a

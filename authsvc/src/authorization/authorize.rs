@@ -84,11 +84,18 @@ async fn authorize(
         Grant::Asked(asked) => {
             admit(app, address)?;
             let wanted = Wanted::Authorization(asked);
-            interaction::begin(app, headers, wanted, "/oauth/login").await
+            // To a provider one goes only after the question.
+            let page = if app.broker().is_some() { "/oauth/consent" } else { "/oauth/login" };
+            interaction::begin(app, headers, wanted, page).await
         }
         Grant::LoggedIn(waiting) => {
             admit(app, address)?;
             let wanted = Wanted::Authorization(waiting.asked().clone());
+            interaction::begin(app, headers, wanted, "/oauth/consent").await
+        }
+        Grant::Consented(consented) if app.broker().is_some() => {
+            admit(app, address)?;
+            let wanted = Wanted::Authorization(consented.asked().clone());
             interaction::begin(app, headers, wanted, "/oauth/consent").await
         }
         Grant::Consented(consented) => finish(app, &consented).await,

@@ -12,10 +12,12 @@ use super::{
     interaction::{self, Open, with_cookie},
     parameters::Parameters,
     parties, refuse,
+    request::Asked,
     submitted::Submitted,
     vendors,
 };
 use crate::{
+    broker,
     cimd::id::host_of,
     cookies::Cookie,
     csrf::{self, Form},
@@ -33,7 +35,7 @@ const MAX_FIELD: usize = 128;
 
 /// What the user decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Decision {
+pub(crate) enum Decision {
     Allow,
     Deny,
     /// Somebody else is to be asked.
@@ -47,12 +49,20 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Response {
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
-    show(&app, &headers, &parameters).await.unwrap_or_else(|trouble| trouble.page(&app.config))
+    let shown = match app.broker() {
+        Some(broker) => broker::consent::show(&app, broker, &headers, &parameters).await,
+        None => show(&app, &headers, &parameters).await,
+    };
+    shown.unwrap_or_else(|trouble| trouble.page(&app.config))
 }
 
 /// The form.
 pub async fn post(State(app): State<App>, request: Request) -> Response {
-    answer(&app, request).await.unwrap_or_else(|trouble| trouble.page(&app.config))
+    let answered = match app.broker() {
+        Some(broker) => broker::consent::answer(&app, broker, request).await,
+        None => answer(&app, request).await,
+    };
+    answered.unwrap_or_else(|trouble| trouble.page(&app.config))
 }
 
 async fn show(
@@ -125,29 +135,43 @@ async fn page(
     session: &Session,
     waiting: &LoggedIn,
 ) -> Result<Response, Trouble> {
-    let asked = waiting.asked();
+    let page = pages::Consent {
+        account: Some(waiting.login().name.clone()),
+        ..described(app, open, waiting.asked(), &session.cookie).await?
+    };
+    Ok(pages::respond(StatusCode::OK, &page))
+}
+
+/// What the page says of a request, whoever is asked; `cookie` is what the token of its form depends on.
+pub(crate) async fn described(
+    app: &App,
+    open: &Open,
+    asked: &Asked,
+    cookie: &str,
+) -> Result<pages::Consent, Trouble> {
     let receiver = asked.destination.receiver();
     let (shown, receiver_note) = words::receiver(&receiver);
     let client = client_name(app, &asked.client_id).await?;
-    let page = pages::Consent {
+    Ok(pages::Consent {
         style: STYLE,
         gateway: gateway(&app.config),
         pretended: vendors::pretended(&client, &receiver),
         client,
         described_by: host_of(&asked.client_id),
         interaction: open.name.clone(),
-        csrf: csrf::token(&session.cookie, Form::Consent, &open.name),
+        csrf: csrf::token(cookie, Form::Consent, &open.name),
         scopes: asked.scopes.iter().map(|scope| Scope::explain(scope)).collect(),
         resources: asked.resources.clone(),
         receiver: shown,
         receiver_note,
         warning: words::warning(&receiver),
-        account: waiting.login().name.clone(),
-    };
-    Ok(pages::respond(StatusCode::OK, &page))
+        account: None,
+        elsewhere: None,
+        notice: None,
+    })
 }
 
-fn decision(parameters: &Parameters) -> Option<Decision> {
+pub(crate) fn decision(parameters: &Parameters) -> Option<Decision> {
     match parameters.text("decision", MAX_FIELD).ok().flatten()? {
         "allow" => Some(Decision::Allow),
         "deny" => Some(Decision::Deny),

@@ -47,6 +47,8 @@ pub struct Interaction {
     pub expires_at: i64,
     /// Unix seconds.
     pub answered_at: Option<i64>,
+    /// When the user agreed before they were sent to a provider, Unix seconds.
+    pub agreed_at: Option<i64>,
 }
 
 /// An interaction that waits for this browser.
@@ -136,6 +138,7 @@ pub async fn begin(
         session: None,
         expires_at: now.saturating_add(Interaction::LIFE),
         answered_at: None,
+        agreed_at: None,
     };
     app.store.begin_interaction(&interaction, now).await?;
     let cookie = if known.is_none() { Cookie::Browser.set(origin, &browser) } else { None };

@@ -65,7 +65,7 @@ impl From<Overloaded> for Trouble {
 }
 
 /// How far the request is, given who is logged in and what they have agreed to before.
-async fn decide(
+pub(crate) async fn decide(
     app: &App,
     asked: Asked,
     login: Option<(Login, Freshness)>,
@@ -83,13 +83,17 @@ async fn decide(
 }
 
 /// Between whom an agreement would be remembered; `None` where it may not be.
-fn parties<'a>(asked: &'a Asked, login: &'a Login, receiver: &'a Receiver) -> Option<Parties<'a>> {
+pub(crate) fn parties<'a>(
+    asked: &'a Asked,
+    login: &'a Login,
+    receiver: &'a Receiver,
+) -> Option<Parties<'a>> {
     let Receiver::Web { host } = receiver else { return None };
     Some(Parties { sub: &login.sub, client_id: &asked.client_id, redirect_host: host })
 }
 
 /// Tells the client.
-fn refuse(app: &App, destination: &Destination, fault: &Fault) -> Response {
+pub(crate) fn refuse(app: &App, destination: &Destination, fault: &Fault) -> Response {
     pages::redirect(&failure(app, destination, fault))
 }
 
@@ -139,8 +143,17 @@ async fn client_name(app: &App, client_id: &str) -> Result<String, Trouble> {
 
 /// Makes the code. Only [`Consented`] gets here.
 async fn finish(app: &App, consented: &Consented) -> Result<Response, Trouble> {
+    hand_out(app, consented, &app.random.token(), None).await
+}
+
+/// Keeps this code, with what a provider gave for it, and sends the browser to the client with it.
+pub(crate) async fn hand_out(
+    app: &App,
+    consented: &Consented,
+    code: &str,
+    provider_tokens: Option<Vec<u8>>,
+) -> Result<Response, Trouble> {
     let (asked, login) = (consented.asked(), consented.login());
-    let code = app.random.token();
     let now = app.clock.now_unix();
     let kept = Code {
         granted: Granted {
@@ -156,11 +169,12 @@ async fn finish(app: &App, consented: &Consented) -> Result<Response, Trouble> {
         redirect_uri: asked.destination.redirect_uri.clone(),
         redirect_uri_sent: asked.destination.origin == RedirectUriOrigin::Request,
         code_challenge: asked.code_challenge.clone(),
+        provider_tokens,
         expires_at: now.saturating_add(CODE_LIFE),
     };
-    app.store.create_code(&digest(&code), &kept, now).await?;
+    app.store.create_code(&digest(code), &kept, now).await?;
     tracing::info!(sub = login.sub, client_id = asked.client_id, "a code was issued");
-    Ok(pages::redirect(&asked.destination.success(app.config.public_url.as_str(), &code)))
+    Ok(pages::redirect(&asked.destination.success(app.config.public_url.as_str(), code)))
 }
 
 /// A form of at most [`MAX_LENGTH`] bytes.

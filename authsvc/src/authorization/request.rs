@@ -95,6 +95,10 @@ pub fn check(
     response_type(parameters)?;
     let code_challenge = challenge(parameters)?;
     let servers = resource::resolve(config, &parameters.texts("resource", MAX_VALUE)?)?;
+    if servers.len() > 1 && config.authorization.brokered().is_some() {
+        let text = "one resource at a time: the identity provider issues each token for one";
+        return Err(Fault::new(ErrorCode::InvalidTarget, text));
+    }
     let scopes = scope::narrow(&servers, parameters.text("scope", MAX_VALUE)?);
     Ok(Asked {
         client_id: client_id.to_owned(),

@@ -28,6 +28,8 @@ struct Jwks {
 
 #[derive(Deserialize)]
 struct Jwk {
+    /// A provider with a single key may leave it out.
+    #[serde(default)]
     kid: String,
 }
 
@@ -94,6 +96,10 @@ async fn keys(config: &Config, signing: Option<&str>) -> Finding {
         Ok(jwks) => jwks.keys,
         Err(trouble) => return trouble.finding(CHECK),
     };
+    if let Some(brokered) = config.authorization.brokered() {
+        let count = published.len();
+        return Finding::ok(CHECK, format!("{url} has {count} keys, of {}", brokered.issuer));
+    }
     match signing {
         None => Finding::warning(
             CHECK,

@@ -3,6 +3,7 @@
 //! It changes nothing, and asks only what the configuration names: the database, the public URL, the internal
 //! listener, providers of identities, the MCP servers, and the name of the webhook's host. What it prints holds no secret.
 
+mod broker;
 mod database;
 mod dex;
 mod fetch;
@@ -124,8 +125,9 @@ pub async fn examine(file: &Path, clock: &Clock) -> Report {
 
 /// Everything but the configuration itself.
 pub(crate) async fn installation(config: &Config, clock: &Clock) -> Vec<Finding> {
-    let (database, internal, providers, dex, servers, webhook) = tokio::join!(
+    let (database, broker, internal, providers, dex, servers, webhook) = tokio::join!(
         database::check(config),
+        broker::check(config, clock),
         parts::internal(config),
         providers::check(config, clock),
         dex::check(config),
@@ -134,7 +136,7 @@ pub(crate) async fn installation(config: &Config, clock: &Clock) -> Vec<Finding>
     );
     let (database, signing) = database;
     let issuer = issuer::check(config, signing.as_deref(), clock).await;
-    [database, issuer, vec![internal], providers, dex, servers, webhook].concat()
+    [database, broker, issuer, vec![internal], providers, dex, servers, webhook].concat()
 }
 
 /// Looks at several things at once; in their order.

@@ -14,6 +14,7 @@ use crate::{
         login,
         parameters::{MAX_LENGTH, Parameters},
     },
+    broker,
     metrics::FederatedLogin,
     pages::{self, error::Trouble},
     refusal::NotFound,
@@ -34,8 +35,11 @@ pub async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let Some(one) = app.federation.get(&name) else { return NotFound.into_response() };
     let query = query.unwrap_or_default();
+    if let Some(broker) = app.broker() {
+        return broker::arrival::arrive(&app, broker, &name, &headers, &query).await;
+    }
+    let Some(one) = app.federation.get(&name) else { return NotFound.into_response() };
     let outcome = if query.len() > MAX_LENGTH {
         Err(Trouble::Unreadable)
     } else {

@@ -60,17 +60,12 @@ impl Settings {
     /// [`Elsewhere`] where a provider issues the tokens.
     pub fn of(config: &Config) -> Result<Self, Elsewhere> {
         let embedded = config.authorization.own()?;
-        let shared = &config.service.secret;
-        let vault = match &config.authorization.key_encryption_secret {
-            Some(secret) => Vault::new(secret, &[shared]),
-            None => Vault::new(shared, &[]),
-        };
         let policy = Policy {
             algorithm: embedded.signing.as_str(),
             period: seconds(embedded.key_rotation),
             token_life: seconds(embedded.access_token_ttl),
         };
-        Ok(Self { signing: embedded.signing, policy, vault })
+        Ok(Self { signing: embedded.signing, policy, vault: Vault::of(config) })
     }
 }
 

@@ -13,10 +13,14 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::config::Config;
+
 /// Says what the derived bytes are for; a new number is a new form.
 const KEY: &[u8] = b"attache signing keys 1";
 /// The same for the name.
 const NAME: &[u8] = b"attache signing keys 1, name";
+/// Characters of a name: nine bytes in base64url.
+const NAMED: usize = 12;
 /// Bytes of a nonce: long enough to be drawn at random.
 const NONCE: usize = 24;
 
@@ -67,14 +71,43 @@ impl Vault {
         Self { seals: Wrapping::of(secret), earlier }
     }
 
+    /// With the secrets of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let shared = &config.service.secret;
+        match &config.authorization.key_encryption_secret {
+            Some(secret) => Self::new(secret, &[shared]),
+            None => Self::new(shared, &[]),
+        }
+    }
+
+    /// Seals something else than a key for what `label` says, which no `kid` is; with the name of the secret in front.
+    #[must_use]
+    pub(crate) fn enclose(&self, label: &[u8], text: &[u8], nonce: [u8; NONCE]) -> Option<Vec<u8>> {
+        let sealed = self.seal(label, text, nonce)?;
+        Some([sealed.by.into_bytes(), sealed.bytes].concat())
+    }
+
+    /// Opens what [`Self::enclose`] sealed for the same.
+    #[must_use]
+    pub(crate) fn disclose(&self, label: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (by, bytes) = sealed.split_at_checked(NAMED)?;
+        self.open(label, str::from_utf8(by).ok()?, bytes).ok()
+    }
+
     /// Whether a key is sealed as it would be now.
     pub(super) fn is_sealed(&self, sealed_by: Option<&str>) -> bool {
         sealed_by == Some(&self.seals.name)
     }
 
     /// Seals; nothing when the library refuses, which it has no reason to.
-    pub(super) fn seal(&self, kid: &str, private: &[u8], nonce: [u8; NONCE]) -> Option<Sealed> {
-        let payload = Payload { msg: private, aad: kid.as_bytes() };
+    pub(super) fn seal(
+        &self,
+        kid: impl AsRef<[u8]>,
+        private: &[u8],
+        nonce: [u8; NONCE],
+    ) -> Option<Sealed> {
+        let payload = Payload { msg: private, aad: kid.as_ref() };
         let ciphertext = self.seals.cipher().encrypt(&XNonce::from(nonce), payload).ok()?;
         let bytes = nonce.into_iter().chain(ciphertext).collect();
         Some(Sealed { by: self.seals.name.clone(), bytes })
@@ -83,7 +116,7 @@ impl Vault {
     /// Opens what was sealed under this name.
     pub(super) fn open(
         &self,
-        kid: &str,
+        kid: impl AsRef<[u8]>,
         sealed_by: &str,
         bytes: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Locked> {
@@ -91,7 +124,7 @@ impl Vault {
         let wrapping = known.find(|wrapping| wrapping.name == sealed_by);
         let wrapping = wrapping.ok_or(Locked::OtherSecret)?;
         let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE>().ok_or(Locked::Broken)?;
-        let payload = Payload { msg: ciphertext, aad: kid.as_bytes() };
+        let payload = Payload { msg: ciphertext, aad: kid.as_ref() };
         let opened = wrapping.cipher().decrypt(&XNonce::from(*nonce), payload);
         opened.map(Zeroizing::new).map_err(|_forged| Locked::Broken)
     }

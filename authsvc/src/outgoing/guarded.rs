@@ -112,6 +112,31 @@ impl Guarded {
         self.send(url, request).await
     }
 
+    /// Sends JSON, with a bearer token where one is needed.
+    ///
+    /// # Errors
+    /// When there is no answer, or too much of it.
+    pub async fn post_json(
+        &self,
+        url: &Url,
+        bearer: Option<&Secret>,
+        body: &serde_json::Value,
+    ) -> Result<Reply, Unanswered> {
+        let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/json");
+        let request = request.body(body.to_string());
+        let request = bearer.iter().fold(request, |it, token| it.bearer_auth(token.reveal()));
+        self.send(url, request).await
+    }
+
+    /// Removes what is there.
+    ///
+    /// # Errors
+    /// When there is no answer, or too much of it.
+    pub async fn delete(&self, url: &Url, bearer: &Secret) -> Result<Reply, Unanswered> {
+        let request = self.client.delete(url.clone()).bearer_auth(bearer.reveal());
+        self.send(url, request).await
+    }
+
     async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Reply, Unanswered> {
         target::check(url, self.targets)?;
         let response = request.header(ACCEPT, "application/json").send().await.map_err(silent)?;

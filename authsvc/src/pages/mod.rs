@@ -141,8 +141,21 @@ pub struct Consent {
     pub warning: Option<&'static str>,
     /// Whose name the application bears although it is not known to be theirs.
     pub pretended: Option<&'static str>,
-    /// Who is asked.
-    pub account: String,
+    /// Who is asked, of somebody who is logged in here.
+    pub account: Option<String>,
+    /// Where they will log in, and for what, of somebody who is not.
+    pub elsewhere: Option<Elsewhere>,
+    /// Why the page is shown again.
+    pub notice: Option<String>,
+}
+
+/// Where somebody logs in who agrees.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Elsewhere {
+    /// Host of the provider.
+    pub host: String,
+    /// Scopes that it is asked for.
+    pub scopes: Vec<String>,
 }
 
 /// Where a user decides whether to go where an error would send them.

@@ -46,6 +46,8 @@ pub struct Code {
     pub redirect_uri_sent: bool,
     /// PKCE, S256.
     pub code_challenge: String,
+    /// What a provider gave for it, sealed.
+    pub provider_tokens: Option<Vec<u8>>,
     /// Unix seconds.
     pub expires_at: i64,
 }
@@ -73,8 +75,8 @@ impl Store {
         let granted = &code.granted;
         let statement = sqlx::query(
             "INSERT INTO codes (client_id, resources, scope, sub, email, user_groups, auth_time, credential,
-                                id, redirect_uri, redirect_uri_sent, code_challenge, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                                id, redirect_uri, redirect_uri_sent, code_challenge, expires_at, provider_tokens)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         );
         granted
             .bind(statement)
@@ -83,6 +85,7 @@ impl Store {
             .bind(i64::from(code.redirect_uri_sent))
             .bind(&code.code_challenge)
             .bind(code.expires_at)
+            .bind(code.provider_tokens.as_deref())
             .execute(&mut *transaction)
             .await?;
         grants::touch_client(&mut transaction, &granted.client_id, now).await?;
@@ -141,7 +144,7 @@ async fn take(
     sqlx::query_as(
         "UPDATE codes SET used_at = $1 WHERE id = $2 AND used_at IS NULL
          RETURNING client_id, redirect_uri, redirect_uri_sent, code_challenge, resources, scope,
-                   sub, email, user_groups, auth_time, credential, expires_at",
+                   sub, email, user_groups, auth_time, credential, expires_at, provider_tokens",
     )
     .bind(now)
     .bind(digest)
@@ -195,6 +198,7 @@ impl FromRow<'_, AnyRow> for Code {
             redirect_uri: row.try_get("redirect_uri")?,
             redirect_uri_sent: row.try_get::<i64, _>("redirect_uri_sent")? == 1,
             code_challenge: row.try_get("code_challenge")?,
+            provider_tokens: row.try_get("provider_tokens")?,
             expires_at: row.try_get("expires_at")?,
         })
     }

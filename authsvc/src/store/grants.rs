@@ -17,6 +17,17 @@ pub struct NewGrant {
     pub refresh_expires_at: i64,
     /// When the whole family is dead, Unix seconds.
     pub expires_at: i64,
+    /// What a provider gave for it.
+    pub provider: Option<FromProvider>,
+}
+
+/// What a provider gave.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FromProvider {
+    /// Its tokens, sealed.
+    pub tokens: Vec<u8>,
+    /// SHA-256 of the access token among them.
+    pub access: Vec<u8>,
 }
 
 /// A refresh token as it was found, and its family.
@@ -147,8 +158,8 @@ pub(super) async fn begin(
 ) -> Result<(), sqlx::Error> {
     let statement = sqlx::query(
         "INSERT INTO grants (client_id, resources, scope, sub, email, user_groups, auth_time, credential,
-                             id, code, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                             id, code, created_at, expires_at, provider_tokens, provider_access)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     );
     granted
         .bind(statement)
@@ -156,6 +167,8 @@ pub(super) async fn begin(
         .bind(code)
         .bind(now)
         .bind(new.expires_at)
+        .bind(new.provider.as_ref().map(|given| given.tokens.as_slice()))
+        .bind(new.provider.as_ref().map(|given| given.access.as_slice()))
         .execute(&mut *connection)
         .await?;
     insert(connection, &new.id, &new.refresh, new.refresh_expires_at).await

@@ -6,7 +6,7 @@ use crate::authorization::interaction::{Interaction, Wanted};
 /// Requests that may wait at the same time: anyone can begin one.
 const MAX_OPEN: i64 = if cfg!(test) { 50 } else { 50_000 };
 
-type Row = (Vec<u8>, Vec<u8>, String, Option<Vec<u8>>, i64, Option<i64>);
+type Row = (Vec<u8>, Vec<u8>, String, Option<Vec<u8>>, i64, Option<i64>, Option<i64>);
 
 impl Store {
     /// Keeps a request, and forgets the expired ones; `now` in Unix seconds. When too many wait, the oldest for
@@ -60,17 +60,17 @@ impl Store {
     /// When the database does not answer.
     pub async fn interaction(&self, id: &[u8]) -> Result<Option<Interaction>, Error> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, browser, asked, session, expires_at, answered_at FROM interactions WHERE id = $1",
+            "SELECT id, browser, asked, session, expires_at, answered_at, agreed_at FROM interactions WHERE id = $1",
         )
         .bind(id)
         .fetch_optional(self.reader())
         .await?;
-        let Some((id, browser, asked, session, expires_at, answered_at)) = row else {
+        let Some((id, browser, asked, session, expires_at, answered_at, agreed_at)) = row else {
             return Ok(None);
         };
         let wanted =
             serde_json::from_str(&asked).map_err(|_error| unreadable("asked", "a request"))?;
-        Ok(Some(Interaction { id, browser, wanted, session, expires_at, answered_at }))
+        Ok(Some(Interaction { id, browser, wanted, session, expires_at, answered_at, agreed_at }))
     }
 
     /// Notes that the login of `session` was made for this request.

@@ -25,7 +25,7 @@ macro_rules! step {
 }
 
 /// In order; the first is version 1.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     step!("0001_clients_and_tokens.sql", "clients and tokens"),
     step!("0002_authorization.sql", "authorization"),
     step!("0003_events.sql", "events"),
@@ -38,6 +38,7 @@ const STEPS: [Step; 13] = [
     step!("0010_personal_access_tokens.sql", "personal access tokens"),
     step!("0011_users.sql", "users"),
     step!("0012_accounts.sql", "accounts at providers"),
+    step!("0013_broker.sql", "tokens of a provider"),
     step!("0014_dex_clients.sql", "clients at Dex"),
 ];
 

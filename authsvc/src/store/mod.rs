@@ -9,6 +9,7 @@ pub mod access;
 pub mod accounts;
 pub mod assertions;
 mod backup;
+pub mod brokered;
 pub mod clients;
 pub mod codes;
 pub mod consents;

@@ -4,11 +4,11 @@ pub(crate) mod body;
 pub(crate) mod place;
 pub(crate) mod provider;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use attache_protocol::{
-    plugin::{Analytics, Argument, Authentication, CallerToken, Capture},
+    plugin::{Analytics, Argument, Authentication, CallerToken, Capture, ClaimNames},
     secret::Secret,
 };
 use axum::{
@@ -24,9 +24,10 @@ use place::{Kind, Place};
 use crate::{
     clock::Clock,
     config::{
-        Authorization, ClientPolicy, Config, Database, Embedded, Envoy, HostPattern, HostPort,
-        HttpVersion, Log, LogFormat, MetadataDocuments, Mode, Origin, PersonalTokens,
-        RefreshPolicy, Retention, Server, Service, Signing, User, WebhookTargets,
+        self, Authorization, Brokered, Client, ClientPolicy, Config, Database, Embedded, Envoy,
+        ForeignTokens, HostPattern, HostPort, HttpVersion, Issuer, Log, LogFormat,
+        MetadataDocuments, Mode, OpaqueTokens, Origin, PersonalTokens, RefreshPolicy, Registrar,
+        ResourceParameter, Retention, Server, Service, Signing, User, WebhookTargets,
     },
     random::Random,
     routes,
@@ -206,6 +207,26 @@ pub(crate) fn embedded(config: &mut Config) -> &mut Embedded {
     match &mut config.authorization.mode {
         Mode::Embedded(embedded) => embedded,
         Mode::Brokered(_) => panic!("a provider issues the tokens"),
+    }
+}
+
+/// A provider with everything as by default.
+pub(crate) fn brokered(issuer: &str, targets: WebhookTargets, client: Client) -> Brokered {
+    Brokered {
+        issuer: Issuer::parse(issuer, targets).unwrap(),
+        registrar: Registrar::Static(client),
+        request: config::Request {
+            scopes: vec!["openid".to_owned(), "offline_access".to_owned()],
+            scope_map: BTreeMap::new(),
+            resource: ResourceParameter::Resource,
+        },
+        tokens: ForeignTokens {
+            audience: None,
+            claims: ClaimNames::default(),
+            algorithm: None,
+            opaque: OpaqueTokens::Refused,
+        },
+        targets,
     }
 }
 

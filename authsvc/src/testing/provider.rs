@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{Html, IntoResponse as _, Redirect, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jwt_compact::{
@@ -61,6 +61,20 @@ pub(crate) struct Shape {
     pub(crate) error: Option<&'static str>,
     /// Paths that were asked for, in order.
     pub(crate) asked: Vec<String>,
+    /// Forms that came to the token endpoint, in order.
+    pub(crate) forms: Vec<BTreeMap<String, String>>,
+    /// Claims of access tokens that replace those that they have; without any they are opaque.
+    pub(crate) access: Option<Value>,
+    /// What is said of an opaque token.
+    pub(crate) introspection: Value,
+    /// Whether there are ID tokens.
+    pub(crate) says_who: bool,
+    /// By how much its clock is ahead of the one that stands, seconds.
+    pub(crate) ahead: i64,
+    /// Clients that registered, with their secrets.
+    pub(crate) clients: BTreeMap<String, String>,
+    /// Refresh tokens that are good once more.
+    pub(crate) refreshes: Vec<String>,
     codes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -89,6 +103,13 @@ impl FakeProvider {
             faults: BTreeMap::new(),
             error: None,
             asked: Vec::new(),
+            forms: Vec::new(),
+            access: None,
+            introspection: json!({ "active": false }),
+            says_who: true,
+            ahead: 0,
+            clients: BTreeMap::new(),
+            refreshes: Vec::new(),
             codes: BTreeMap::new(),
         };
         let it = Self { issuer, shape: Arc::new(Mutex::new(shape)) };
@@ -97,6 +118,10 @@ impl FakeProvider {
             .route("/keys", get(keys))
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
+            .route("/introspect", post(introspect))
+            .route("/revoke", post(revoke))
+            .route("/register", post(register))
+            .route("/register/{id}", delete(unregister))
             .layer(middleware::from_fn_with_state(it.clone(), fail))
             .with_state(it.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -197,8 +222,10 @@ async fn keys(State(it): State<FakeProvider>) -> Json<Value> {
 }
 
 async fn userinfo(State(it): State<FakeProvider>, headers: HeaderMap) -> Response {
-    assert!(headers[header::AUTHORIZATION].to_str().unwrap().starts_with("Bearer access-of-code-"));
-    match &it.shape().userinfo {
+    let shape = it.shape();
+    let bearer = headers[header::AUTHORIZATION].to_str().unwrap();
+    assert!(bearer.starts_with("Bearer access-of-code-") || shape.access.is_some());
+    match &shape.userinfo {
         Some(claims) => Json(claims.clone()).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -210,53 +237,151 @@ async fn token(
     Form(form): Form<BTreeMap<String, String>>,
 ) -> Response {
     let mut shape = it.shape();
+    shape.forms.push(form.clone());
     let refuse =
         |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
     if let Some(error) = shape.error {
         return refuse(error);
     }
-    if !knows(&headers, &form) {
+    let Some(client) = shape.knows(&headers, &form) else {
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" })))
             .into_response();
+    };
+    if let Some(refresh) = form.get("refresh_token") {
+        let Some(at) = shape.refreshes.iter().position(|one| one == refresh) else {
+            return refuse("invalid_grant");
+        };
+        shape.refreshes.remove(at);
+        return Json(it.issue(&mut shape, &client, &form)).into_response();
     }
     let code = form.get("code").cloned().unwrap_or_default();
     let Some(asked) = shape.codes.remove(&code) else { return refuse("invalid_grant") };
     let verified = pkce::verify(&asked["code_challenge"], &form["code_verifier"]);
-    if !verified || form["redirect_uri"] != asked["redirect_uri"] {
+    if !verified || form["redirect_uri"] != asked["redirect_uri"] || asked["client_id"] != client {
         return refuse("invalid_grant");
     }
-    let now = super::NOW_MS / 1000;
+    let mut answer = it.issue(&mut shape, &client, &asked);
+    if shape.access.is_none() {
+        answer["access_token"] = json!(format!("access-of-{code}"));
+    }
+    let now = super::NOW_MS / 1000 + shape.ahead;
     let mut claims = json!({
-        "iss": it.issuer, "sub": "somebody", "aud": CLIENT_ID, "nonce": asked["nonce"],
+        "iss": it.issuer, "sub": "somebody", "aud": client, "nonce": asked["nonce"],
         "iat": now, "exp": now + 300,
     });
-    for (name, value) in shape.claims.as_object().unwrap() {
-        claims[name] = value.clone();
+    merge(&mut claims, &shape.claims);
+    if shape.says_who {
+        let (kid, seed) = shape.keys.last().unwrap();
+        answer["id_token"] = json!(signed(&Header::empty().with_key_id(*kid), *seed, &claims));
     }
-    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-    let (kid, seed) = shape.keys.last().unwrap();
-    let id_token = signed(&Header::empty().with_key_id(*kid), *seed, &claims);
-    Json(json!({
-        "access_token": format!("access-of-{code}"),
-        "refresh_token": format!("refresh-of-{code}"),
-        "token_type": "bearer",
-        "expires_in": "3600",
-        "id_token": id_token,
-    }))
-    .into_response()
+    Json(answer).into_response()
 }
 
-/// Whether the client shows who it is, in the header or in the form, and not in both.
-fn knows(headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
-    let line = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
-    match (line, form.get("client_secret")) {
-        (Some(line), None) => {
-            let pair = STANDARD.decode(line.strip_prefix("Basic ").unwrap()).unwrap();
-            let pair = String::from_utf8(pair).unwrap();
-            let decoded = percent_encoding::percent_decode_str(&pair).decode_utf8().unwrap();
-            decoded == format!("{CLIENT_ID}:{CLIENT_SECRET}") && !form.contains_key("client_id")
-        }
-        (None, Some(secret)) => secret == CLIENT_SECRET && form["client_id"] == CLIENT_ID,
-        _ => false,
+impl FakeProvider {
+    /// An access token for what was asked for, and a refresh token.
+    fn issue(&self, shape: &mut Shape, client: &str, asked: &BTreeMap<String, String>) -> Value {
+        let number = shape.forms.len();
+        let now = super::NOW_MS / 1000 + shape.ahead;
+        let access = match &shape.access {
+            None => format!("access-of-code-{number}"),
+            Some(other) => {
+                let mut claims = json!({
+                    "iss": self.issuer, "sub": "somebody", "iat": now, "exp": now + 3600,
+                    "aud": asked.get("resource"), "client_id": client, "jti": number.to_string(),
+                    "scope": asked.get("scope").map_or("openid mcp", String::as_str),
+                });
+                merge(&mut claims, other);
+                let (kid, seed) = shape.keys.last().unwrap();
+                signed(&Header::empty().with_key_id(*kid), *seed, &claims)
+            }
+        };
+        let refresh = format!("refresh-of-{number}");
+        shape.refreshes.push(refresh.clone());
+        json!({
+            "access_token": access, "refresh_token": refresh, "token_type": "bearer",
+            "expires_in": "3600",
+        })
+    }
+}
+
+/// Replaces members; null takes one away.
+fn merge(into: &mut Value, other: &Value) {
+    for (name, value) in other.as_object().unwrap() {
+        into[name] = value.clone();
+    }
+    into.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+}
+
+async fn introspect(
+    State(it): State<FakeProvider>,
+    headers: HeaderMap,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> Response {
+    let shape = it.shape();
+    match shape.knows(&headers, &form) {
+        Some(_) => Json(shape.introspection.clone()).into_response(),
+        None => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+async fn revoke(
+    State(it): State<FakeProvider>,
+    headers: HeaderMap,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> StatusCode {
+    let mut shape = it.shape();
+    if shape.knows(&headers, &form).is_none() {
+        return StatusCode::UNAUTHORIZED;
+    }
+    shape.refreshes.retain(|one| *one != form["token"]);
+    StatusCode::OK
+}
+
+async fn register(State(it): State<FakeProvider>, Json(body): Json<Value>) -> Response {
+    let mut shape = it.shape();
+    let id = format!("client-{}", shape.clients.len());
+    let secret = format!("secret/of {id}");
+    shape.clients.insert(id.clone(), secret.clone());
+    let answer = json!({
+        "client_id": id, "client_secret": secret, "client_secret_expires_at": 0,
+        "redirect_uris": body["redirect_uris"],
+        "token_endpoint_auth_method": body["token_endpoint_auth_method"],
+        "registration_client_uri": format!("{}/register/{id}", it.issuer),
+        "registration_access_token": format!("token-of-{id}"),
+    });
+    (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+async fn unregister(
+    State(it): State<FakeProvider>,
+    axum::extract::Path(id): axum::extract::Path<String>,
+    headers: HeaderMap,
+) -> StatusCode {
+    assert_eq!(headers[header::AUTHORIZATION], format!("Bearer token-of-{id}"));
+    match it.shape().clients.remove(&id) {
+        Some(_) => StatusCode::NO_CONTENT,
+        None => StatusCode::UNAUTHORIZED,
+    }
+}
+
+impl Shape {
+    /// The client that shows who it is, in the header or in the form, and not in both.
+    fn knows(&self, headers: &HeaderMap, form: &BTreeMap<String, String>) -> Option<String> {
+        let line = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
+        let (id, secret) = match (line, form.get("client_secret")) {
+            (Some(line), None) => {
+                let pair = STANDARD.decode(line.strip_prefix("Basic ").unwrap()).unwrap();
+                let pair = String::from_utf8(pair).unwrap();
+                let (id, secret) = pair.split_once(':').unwrap();
+                let decode =
+                    |text| percent_encoding::percent_decode_str(text).decode_utf8().unwrap();
+                assert!(!form.contains_key("client_id"));
+                (decode(id).into_owned(), decode(secret).into_owned())
+            }
+            (None, Some(secret)) => (form["client_id"].clone(), secret.clone()),
+            _ => return None,
+        };
+        let known = if id == CLIENT_ID { CLIENT_SECRET } else { self.clients.get(&id)? };
+        (known == secret).then_some(id)
     }
 }

@@ -5,15 +5,20 @@ use axum::response::Response;
 use super::{GONE, MAX_SECRET, MAX_VALUE, audience, issue, pkce};
 use crate::{
     authorization::parameters::Parameters,
+    broker::{Broker, held::Held},
     refusal::Refusal,
     state::App,
     store::{
         self,
         codes::{Code, Redemption},
+        endings::EndedBy,
         grants::NewGrant,
     },
     users::Member,
 };
+
+/// Said of a code that was made when there was no provider, or another secret.
+const OTHERWISE: &str = "the code was made when this gateway was configured otherwise";
 
 /// What a token request says of the authorization request that it follows.
 #[derive(Debug)]
@@ -68,9 +73,10 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
 
     let now = app.clock.now_unix();
     let refresh = app.random.token();
-    let new = begin(app, &refresh, now);
+    let mut new = begin(app, &refresh, now);
     let family = issue::Family { grant_id: new.id.clone(), refresh };
     let mut resources = Vec::new();
+    let mut held = None;
     let digest = store::digest(code);
     let holder = holder(app, &digest).await?;
     let examine = |code: &Code| {
@@ -80,12 +86,21 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
             return Err(Refusal::InvalidGrant(GONE));
         }
         resources = audience(&app.config, &code.granted.resources, &asked)?;
+        if let Some(broker) = app.broker() {
+            let given = (digest.as_slice(), code.provider_tokens.as_deref());
+            let given = broker.hand_over(app, given, &new.id);
+            let (tokens, sealed) = given.ok_or(Refusal::InvalidGrant(OTHERWISE))?;
+            (held, new.provider) = (Some(tokens), Some(sealed));
+        }
         Ok(new)
     };
     match app.store.redeem_code(&digest, now, examine).await? {
         Redemption::Granted(granted) => {
-            let scope = granted.scope.clone();
-            issue::issue(app, &granted, issue::Portion { resources, scope }, family).await
+            let portion = issue::Portion { resources, scope: granted.scope.clone() };
+            match (app.broker(), held) {
+                (Some(broker), Some(held)) => brokered(app, broker, held, (&portion, family)).await,
+                (_, _) => issue::issue(app, &granted, portion, family).await,
+            }
         }
         Redemption::Refused(refusal) => Err(refusal),
         Redemption::Replayed => {
@@ -96,6 +111,23 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
             Err(Refusal::InvalidGrant("the code was used before"))
         }
         Redemption::Unknown => Err(Refusal::InvalidGrant("the code is not known")),
+    }
+}
+
+/// Hands out what the provider gave; a grant of which nothing can be used ends.
+async fn brokered(
+    app: &App,
+    broker: &Broker,
+    held: Held,
+    (portion, family): (&issue::Portion, issue::Family),
+) -> Result<Response, Refusal> {
+    match broker.ready(app, held, &portion.resources).await {
+        Ok(ready) => Ok(broker.answer(app, &ready, portion, family)),
+        Err(refusal) => {
+            let now = app.clock.now_unix();
+            app.store.end_grant(&family.grant_id, EndedBy::Operator, now).await?;
+            Err(refusal)
+        }
     }
 }
 
@@ -115,5 +147,6 @@ fn begin(app: &App, refresh: &str, now: i64) -> NewGrant {
         refresh: store::digest(refresh),
         refresh_expires_at: issue::after(now, policy.idle).min(expires_at),
         expires_at,
+        provider: None,
     }
 }

@@ -11,6 +11,10 @@ use axum::response::Response;
 use super::{GONE, MAX_SECRET, MAX_VALUE, audience, issue};
 use crate::{
     authorization::parameters::Parameters,
+    broker::{
+        Broker,
+        tokens::{Ready, Renewed},
+    },
     clock::millis,
     config::Config,
     discovery,
@@ -78,6 +82,11 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
     let next = app.random.token();
     let digest = store::digest(token);
     let member = holder(app, &digest).await?;
+    let claim = Claim { client_id, scope, resources: &resources, now_ms };
+    let ready = match (app.broker(), &member) {
+        (Some(broker), Some(_)) => brokered(app, broker, &digest, claim).await?,
+        (_, _) => None,
+    };
     let mut portion = issue::Portion { resources: Vec::new(), scope: String::new() };
     let decide = |presented: &Presented| {
         match judge(presented, client_id, now_ms, policy.grace) {
@@ -103,11 +112,51 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
     match app.store.rotate(&digest, now_ms, decide).await? {
         Rotation::Rotated(Rotated { granted, grant_id }) => {
             let family = issue::Family { grant_id, refresh: next };
-            issue::issue(app, &as_of_now(member, granted), portion, family).await
+            match (app.broker(), ready) {
+                (Some(broker), Some(ready)) => Ok(broker.answer(app, &ready, &portion, family)),
+                (Some(_), None) => Err(Refusal::Internal),
+                (None, _) => issue::issue(app, &as_of_now(member, granted), portion, family).await,
+            }
         }
         Rotation::Refused(refusal) => Err(refusal),
         Rotation::Unknown => Err(Refusal::InvalidGrant("the refresh token is not known")),
     }
+}
+
+/// What a refresh request asks for.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    client_id: &'a str,
+    scope: Option<&'a str>,
+    resources: &'a [String],
+    now_ms: i64,
+}
+
+/// What the provider gives for a refresh token of ours, before that is used up; nothing if that is worth nothing, which
+/// its use will tell.
+async fn brokered(
+    app: &App,
+    broker: &Broker,
+    digest: &[u8],
+    claim: Claim<'_>,
+) -> Result<Option<Ready>, Refusal> {
+    let Claim { client_id, scope, resources, now_ms } = claim;
+    let Some(presented) = app.store.as_if_presented(digest, now_ms).await? else {
+        return Ok(None);
+    };
+    let grace = app.config.authorization.refresh.grace;
+    let portion = portion(&app.config, &presented.granted, scope, resources);
+    let (Worth::Good, Ok(portion)) = (judge(&presented, client_id, now_ms, grace), portion) else {
+        return Ok(None);
+    };
+    let renewed = Renewed {
+        id: presented.grant_id,
+        client_id: presented.granted.client_id,
+        resources: presented.granted.resources,
+        since_ms: presented.first_used_ms,
+    };
+    let held = Broker::renew(app, &renewed).await?;
+    broker.ready(app, held, &portion.resources).await.map(Some)
 }
 
 /// What the access token will carry: as much as was granted, or less.

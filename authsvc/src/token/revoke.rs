@@ -15,6 +15,7 @@ use axum::{
 use super::{MAX_TOKEN, client, read};
 use crate::{
     address::ClientAddress,
+    broker::Broker,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{
@@ -44,6 +45,9 @@ pub async fn revoke(
     }
     if app.store.end_grant(&grant.id, EndedBy::Client, app.clock.now_unix()).await? {
         tracing::info!(client_id = caller.id(), sub = grant.granted.sub, "a client ended a grant");
+        if app.broker().is_some() {
+            Broker::give_back(&app, &grant.id, &grant.granted.client_id);
+        }
     }
     Ok(done())
 }
@@ -53,7 +57,9 @@ async fn grant_of(app: &App, token: &str) -> Result<Option<Grant>, Refusal> {
     if let Some(grant) = app.store.grant_of_refresh(&store::digest(token)).await? {
         return Ok(Some(grant));
     }
-    let Some(keys) = app.keys() else { return Ok(None) };
+    let Some(keys) = app.keys() else {
+        return Ok(app.store.grant_of_access(&store::digest(token)).await?);
+    };
     let Some(verified) = keys.ring().await?.verify(token) else { return Ok(None) };
     // Ours, and still nothing that could be ended.
     let id = verified.claims.grant_id.ok_or(Refusal::UnsupportedTokenType)?;

@@ -157,7 +157,7 @@ pub fn read(body: &[u8], issuers: &Issuers, targets: WebhookTargets) -> Result<M
 }
 
 /// An endpoint: what goes there, codes and secrets among it, must not travel in clear.
-fn url(
+pub(super) fn url(
     name: &'static str,
     text: Option<String>,
     targets: WebhookTargets,

@@ -2,12 +2,13 @@
 
 use attache_protocol::secret::Secret;
 use serde::Deserialize;
+use url::Url;
 
 use super::{Error, discovery::Metadata};
 use crate::{
     authorization::answer::encode,
     config::Client,
-    outgoing::guarded::{Guarded, Reply},
+    outgoing::guarded::{Guarded, Reply, Unanswered},
 };
 
 const WHAT: &str = "answer to a token request";
@@ -84,10 +85,20 @@ pub(super) async fn ask(
     client: &Client,
     form: &[(&str, &str)],
 ) -> Result<Tokens, Error> {
-    let url = &metadata.token_endpoint;
+    let sent = send(http, (metadata, &metadata.token_endpoint), client, form).await;
+    read(&sent.map_err(|error| Error::unanswered(WHAT, &error))?)
+}
+
+/// Sends a form to an endpoint at which clients show who they are as they do at the token endpoint.
+pub(super) async fn send(
+    http: &Guarded,
+    (metadata, url): (&Metadata, &Url),
+    client: &Client,
+    form: &[(&str, &str)],
+) -> Result<Reply, Unanswered> {
     let posts = |method: &str| metadata.token_endpoint_auth_methods.iter().any(|one| one == method);
     let id = ("client_id", client.id.as_str());
-    let sent = match &client.secret {
+    match &client.secret {
         None => http.post(url, None, &[form, &[id]].concat()).await,
         Some(secret) if posts("client_secret_basic") || !posts("client_secret_post") => {
             // Both are form-encoded before they are joined (RFC 6749 section 2.3.1).
@@ -99,8 +110,7 @@ pub(super) async fn ask(
             let secret = ("client_secret", secret.reveal().as_str());
             http.post(url, None, &[form, &[id, secret]].concat()).await
         }
-    };
-    read(&sent.map_err(|error| Error::unanswered(WHAT, &error))?)
+    }
 }
 
 fn read(reply: &Reply) -> Result<Tokens, Error> {
@@ -122,6 +132,17 @@ fn read(reply: &Reply) -> Result<Tokens, Error> {
     };
     let Answer { access_token, refresh_token, id_token, scope, .. } = answer;
     Ok(Tokens { access: access_token, refresh: refresh_token, id: id_token, expires_in, scope })
+}
+
+/// What an error of such an endpoint means.
+pub(super) fn refused(reply: &Reply, what: &'static str) -> Error {
+    match failure(reply) {
+        Error::Unreachable { reason, .. } => Error::Unreachable { what, reason },
+        Error::Unusable { reason, .. } => Error::Unusable { what, reason },
+        other @ (Error::Client(_) | Error::Grant(_) | Error::Refused(_) | Error::IdToken(_)) => {
+            other
+        }
+    }
 }
 
 /// What an error means (RFC 6749 section 5.2); its description is not repeated, it may hold what we sent.

@@ -5,6 +5,8 @@
 //! comes back with → [`exchange`] turns a code, or later a refresh token, into tokens → [`id_token`] checks who it is,
 //! by the [`issuer`] and the [`keys`] → [`identity`] says what is known of them.
 //!
+//! Beside it, [`registration`] makes a client of us there, and [`introspection`] asks what a token is worth.
+//!
 //! Who sends somebody, as which client of the provider, and what becomes of the tokens is not known here.
 
 pub mod cached;
@@ -13,8 +15,10 @@ pub mod discovery;
 pub mod exchange;
 pub mod id_token;
 pub mod identity;
+pub mod introspection;
 pub mod issuer;
 pub mod keys;
+pub mod registration;
 pub mod request;
 #[cfg(test)]
 mod tests;
@@ -219,6 +223,12 @@ impl Provider {
 }
 
 impl Error {
+    /// Nobody waits any longer.
+    #[must_use]
+    pub fn late(what: &'static str) -> Self {
+        Self::Unreachable { what, reason: "it takes too long".to_owned() }
+    }
+
     fn unusable(what: &'static str, reason: impl Into<String>) -> Self {
         Self::Unusable { what, reason: reason.into() }
     }

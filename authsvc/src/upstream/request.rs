@@ -26,6 +26,8 @@ pub struct Request<'a> {
 pub enum Prompt {
     /// As it likes.
     Unsaid,
+    /// It is to ask nobody anything.
+    None,
     /// It is to ask for a login, whoever is logged in there.
     Login,
     /// It is to ask which account is meant.
@@ -56,6 +58,8 @@ impl Prompt {
     fn value(self, metadata: &Metadata) -> Option<&'static str> {
         let wanted: &[&'static str] = match self {
             Self::Unsaid => &[],
+            // One that does not know it must not ask either, so it is told all the same.
+            Self::None => return Some("none"),
             Self::Login => &["login"],
             Self::SelectAccount => &["select_account", "login"],
         };

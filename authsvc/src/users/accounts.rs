@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Member, Source};
 use crate::{
     clock::seconds,
-    config::{Config, Federated, Tenants},
+    config::{Brokered, Config, Federated, Tenants},
     store::accounts::Account,
     upstream::issuer::Issuers,
 };
@@ -47,29 +47,43 @@ pub fn admits(provider: &Federated, email: Option<&str>) -> Result<(), &'static 
 
 /// Somebody with an account, if they may log in as the configuration is now.
 pub(super) fn member(config: &Config, account: Account) -> Option<Member> {
+    if let Some(brokered) = config.authorization.brokered() {
+        return brokered_member(config, brokered, account);
+    }
     let provider = providers(config).iter().find(|one| one.name == account.provider)?;
     let theirs = Issuers::new(&provider.issuer, &provider.tenants).contain(&account.issuer);
     let email = account.email;
     if !theirs || account.disabled_at.is_some() || admits(provider, email.as_deref()).is_err() {
         return None;
     }
-    let label = provider.label.clone();
-    let name = email.clone().or(account.name).unwrap_or_else(|| {
-        let short: String = account.id.chars().take(8).collect();
+    let source = Source::Provider {
+        label: provider.label.clone(),
+        policy: policy(provider),
+        good_for: seconds(provider.max_session),
+        epoch: account.epoch,
+    };
+    Some(named(Account { email, ..account }, &provider.label, source))
+}
+
+/// Somebody with an account at the provider before which authsvc stands: it says itself who may come in.
+fn brokered_member(config: &Config, brokered: &Brokered, account: Account) -> Option<Member> {
+    if account.issuer != brokered.issuer.as_str() || account.disabled_at.is_some() {
+        return None;
+    }
+    let label = brokered.label();
+    let policy = Sha256::digest(format!("attache broker 1\n{}", brokered.issuer)).to_vec();
+    let good_for = seconds(config.authorization.refresh.absolute);
+    let source = Source::Provider { label: label.clone(), policy, good_for, epoch: account.epoch };
+    Some(named(account, &label, source))
+}
+
+fn named(account: Account, label: &str, source: Source) -> Member {
+    let Account { id, email, name, groups, .. } = account;
+    let name = email.clone().or(name).unwrap_or_else(|| {
+        let short: String = id.chars().take(8).collect();
         format!("account {short}")
     });
-    Some(Member {
-        sub: account.id,
-        name: format!("{name} ({label})"),
-        email,
-        groups: account.groups,
-        source: Source::Provider {
-            label,
-            policy: policy(provider),
-            good_for: seconds(provider.max_session),
-            epoch: account.epoch,
-        },
-    })
+    Member { sub: id, name: format!("{name} ({label})"), email, groups, source }
 }
 
 /// A digest of who may come in at a provider, and as whose client.

@@ -261,6 +261,7 @@ async fn let_in(bench: &Bench, site: &Site, code: &str) {
         redirect_uri: CALLBACK.to_owned(),
         redirect_uri_sent: true,
         code_challenge: CHALLENGE.to_owned(),
+        provider_tokens: None,
         expires_at: now + 60,
     };
     bench.app.store.create_code(&store::digest(code), &kept, now).await.unwrap();

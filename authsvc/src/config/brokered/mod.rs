@@ -155,6 +155,14 @@ pub enum WithoutAudience {
 }
 
 impl Brokered {
+    /// What people call it: its host.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let url = self.issuer.url();
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// What the filter, too, knows of its access tokens.
     #[must_use]
     pub fn foreign_tokens(&self) -> plugin::ForeignTokens {

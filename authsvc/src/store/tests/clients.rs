@@ -101,6 +101,7 @@ async fn a_grant_that_begins_while_its_client_is_removed_ends() {
         redirect_uri: "https://client.example/callback".to_owned(),
         redirect_uri_sent: true,
         code_challenge: "challenge".to_owned(),
+        provider_tokens: None,
         expires_at: NOW + 60,
     };
     store.create_code(&[1; 32], &code, NOW).await.unwrap();
@@ -116,6 +117,7 @@ async fn a_grant_that_begins_while_its_client_is_removed_ends() {
         refresh: vec![2; 32],
         refresh_expires_at: NOW + 1000,
         expires_at: NOW + 5000,
+        provider: None,
     };
     grants::begin(&mut redeeming, &[1; 32], &granted, &grant, NOW).await.unwrap();
 

@@ -69,6 +69,7 @@ pub(super) fn code() -> Code {
         redirect_uri: "http://127.0.0.1:33418/callback".to_owned(),
         redirect_uri_sent: true,
         code_challenge: "challenge".to_owned(),
+        provider_tokens: None,
         expires_at: NOW + 60,
     }
 }
@@ -79,6 +80,7 @@ pub(super) fn grant(number: u8) -> NewGrant {
         refresh: FIRST.to_vec(),
         refresh_expires_at: NOW + 1000,
         expires_at: NOW + 5000,
+        provider: None,
     }
 }
 
@@ -104,6 +106,7 @@ fn interaction() -> Interaction {
         session: None,
         expires_at: NOW + 600,
         answered_at: None,
+        agreed_at: None,
     }
 }
 

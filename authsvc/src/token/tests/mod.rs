@@ -70,6 +70,7 @@ impl Flow {
             redirect_uri: REDIRECT_URI.to_owned(),
             redirect_uri_sent: true,
             code_challenge: URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER)),
+            provider_tokens: None,
             expires_at: now + 60,
         };
         change(&mut code);

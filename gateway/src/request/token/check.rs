@@ -1,7 +1,7 @@
 //! Header and content of a token that was not seen before.
 
 use attache_protocol::{
-    claims::{ACCESS_TOKEN_TYPE, Claims},
+    claims::Claims,
     foreign::{self, Raw},
     jwk::{Extensions, Key, Unverified},
     plugin::{ForeignTokens, IdTokens, Tokens},
@@ -24,19 +24,12 @@ pub(super) fn header(
     if algorithm.eq_ignore_ascii_case("none") || algorithm.starts_with("HS") {
         return Err(TokenFlaw::Algorithm);
     }
-    // RFC 9068 section 4: `at+jwt` or `application/at+jwt`, as media types are compared.
     let typ = token.header().token_type.as_deref();
-    let typ = match (typ, tokens) {
-        // Most providers call all that they sign so, or not at all.
-        (None, Tokens::Foreign(_)) => return Ok(()),
-        (Some(typ), Tokens::Foreign(_)) if typ.eq_ignore_ascii_case("JWT") => return Ok(()),
-        (typ, Tokens::Own | Tokens::Foreign(_)) => typ.unwrap_or_default(),
+    let good = match tokens {
+        Tokens::Own => typ.is_some_and(foreign::is_our_type),
+        Tokens::Foreign(_) => foreign::is_access_type(typ),
     };
-    let typ = match typ.split_at_checked("application/".len()) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
-        _ => typ,
-    };
-    if !typ.eq_ignore_ascii_case(ACCESS_TOKEN_TYPE) {
+    if !good {
         return Err(TokenFlaw::Type);
     }
     Ok(())

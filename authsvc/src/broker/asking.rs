@@ -1,0 +1,77 @@
+//! What the provider is asked for: scopes, as it calls them, and the resource, as it wants to be told.
+
+use super::Broker;
+use crate::{
+    authorization::{request, scope::OFFLINE_ACCESS},
+    config::{Registrar, ResourceParameter},
+    discovery,
+    state::App,
+    upstream::request::Prompt,
+};
+
+impl Broker {
+    /// Where the provider sends browsers back: nobody else's callback.
+    #[must_use]
+    pub fn callback(&self, app: &App) -> String {
+        app.config.public_url.url(&format!("/oauth/callback/{}", self.name()))
+    }
+
+    /// The last segment of that.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self.settings.registrar {
+            Registrar::Static(_) | Registrar::Registration(_) => "external",
+            Registrar::Dex(_) => "dex",
+        }
+    }
+
+    /// Scopes for a request of a client: those that are always asked for, and those of the servers, as the provider
+    /// calls them.
+    #[must_use]
+    pub fn scopes(&self, asked: &[String]) -> Vec<String> {
+        let settings = &self.settings.request;
+        let mut scopes = settings.scopes.clone();
+        if matches!(self.settings.registrar, Registrar::Dex(_)) {
+            // It refuses a request with a scope that it does not know.
+            return scopes;
+        }
+        for scope in asked.iter().filter(|scope| *scope != OFFLINE_ACCESS) {
+            let theirs = settings.scope_map.get(scope).unwrap_or(scope);
+            if !scopes.contains(theirs) {
+                scopes.push(theirs.clone());
+            }
+        }
+        scopes
+    }
+
+    /// All that will ever be asked for.
+    #[must_use]
+    pub fn every_scope(&self, app: &App) -> Vec<String> {
+        self.scopes(&discovery::scopes(&app.config))
+    }
+
+    /// How the provider is told which resource a token is for.
+    #[must_use]
+    pub fn resource<'a>(&'a self, resources: &'a [String]) -> Vec<(&'static str, &'a str)> {
+        let name = match self.settings.request.resource {
+            ResourceParameter::Resource => "resource",
+            ResourceParameter::Audience => "audience",
+            ResourceParameter::Omitted => return Vec::new(),
+        };
+        let fixed = self.settings.tokens.audience.as_deref();
+        let first = resources.first().map(String::as_str);
+        fixed.or(first).map(|value| (name, value)).into_iter().collect()
+    }
+}
+
+/// What the provider is told of how the user is to be involved.
+#[must_use]
+pub fn prompt(asked: &[request::Prompt]) -> Prompt {
+    if asked.contains(&request::Prompt::None) {
+        return Prompt::None;
+    }
+    if asked.contains(&request::Prompt::SelectAccount) {
+        return Prompt::SelectAccount;
+    }
+    if asked.contains(&request::Prompt::Login) { Prompt::Login } else { Prompt::Unsaid }
+}

@@ -1,0 +1,101 @@
+//! To the provider: only from the page that asks, or where the same was agreed before.
+
+use axum::{http::StatusCode, response::Response};
+use tokio::time;
+
+use super::{Broker, PATIENCE, asking, consent, registrar::NoClient};
+use crate::{
+    authorization::{interaction::Open, request::Asked},
+    config::Client,
+    pages::{self, error::Trouble},
+    state::App,
+    upstream::{
+        Error,
+        discovery::Metadata,
+        request::{self, Request},
+        trip::Trip,
+    },
+};
+
+/// When the user agreed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Agreed {
+    /// Just now.
+    Now,
+    /// To the same, some time ago.
+    Before,
+}
+
+/// Sends the browser to the provider.
+///
+/// # Errors
+/// When the database fails.
+pub async fn depart(
+    app: &App,
+    broker: &Broker,
+    (open, asked): (&Open, &Asked),
+    agreed: Agreed,
+) -> Result<Response, Trouble> {
+    let ready = time::timeout(PATIENCE, prepare(app, broker, &asked.client_id)).await;
+    let (metadata, client) = match ready {
+        Ok(Ok(ready)) => ready,
+        Ok(Err(NoClient::Store(error))) => return Err(error.into()),
+        Ok(Err(error)) => {
+            let notice = Some(apology(broker, &error));
+            return consent::page(app, broker, (open, asked), notice).await;
+        }
+        Err(_late) => {
+            let notice = Some(apology(broker, &Error::late("answer").into()));
+            return consent::page(app, broker, (open, asked), notice).await;
+        }
+    };
+    if agreed == Agreed::Now {
+        app.store.agree_to_interaction(&open.kept.id, app.clock.now_unix()).await?;
+    }
+    let trip = Trip::begin(&app.random, &open.name, &open.browser);
+    app.store.begin_trip(&open.kept.id, &Trip::digest(&trip.state, broker.name())).await?;
+    let request = Request {
+        client_id: &client.id,
+        redirect_uri: &broker.callback(app),
+        scope: &broker.scopes(&asked.scopes).join(" "),
+        trip: &trip,
+        prompt: asking::prompt(&asked.prompt),
+        more: &broker.resource(&asked.resources),
+    };
+    Ok(pages::redirect(request::url(&metadata, request).as_str()))
+}
+
+async fn prepare(
+    app: &App,
+    broker: &Broker,
+    client_id: &str,
+) -> Result<(std::sync::Arc<Metadata>, Client), NoClient> {
+    let metadata = broker.provider.metadata().await?;
+    Ok((metadata, broker.client_for(app, client_id).await?))
+}
+
+/// What is told to somebody who could not be sent there.
+fn apology(broker: &Broker, error: &NoClient) -> (StatusCode, String) {
+    tracing::warn!(%error, "nobody can be sent to the identity provider");
+    let host = broker.settings.label();
+    match error {
+        NoClient::Provider(Error::Unreachable { .. }) => unavailable(&host),
+        NoClient::Provider(_) | NoClient::Store(_) | NoClient::Sealed => unusable(&host),
+    }
+}
+
+/// It does not answer.
+#[must_use]
+pub fn unavailable(host: &str) -> (StatusCode, String) {
+    let text = format!("{host} does not answer just now. Nothing is lost: try again in a moment.");
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// What it answers cannot be used.
+#[must_use]
+pub fn unusable(host: &str) -> (StatusCode, String) {
+    let text = format!(
+        "{host} and this gateway do not understand each other. Try again; if it stays so, tell whoever runs this gateway: the reason is in its log."
+    );
+    (StatusCode::BAD_GATEWAY, text)
+}

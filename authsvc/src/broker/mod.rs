@@ -1,0 +1,69 @@
+//! Before a provider: authsvc is the authorization server that clients see, the provider logs people in and issues the
+//! access tokens.
+//!
+//! In the order of the flow: [`consent`] asks, before anybody goes to the provider → [`departure`] sends them there, as
+//! the client that [`registrar`] has or makes, for what [`asking`] says → [`arrival`] takes them back, and keeps what the
+//! provider gave as [`held`] → [`tokens`] hands it out at the token endpoint, if [`access`] finds nothing that the filter
+//! would refuse, and gets new ones. [`keys`] publishes the provider's keys as ours; [`introspection`] asks about tokens
+//! that say nothing themselves.
+
+pub mod access;
+pub mod arrival;
+pub mod asking;
+pub mod consent;
+pub mod departure;
+pub mod held;
+pub mod introspection;
+pub mod keys;
+pub mod registrar;
+#[cfg(test)]
+mod tests;
+pub mod tokens;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Clock,
+    config::{Brokered, Config, Tenants},
+    keys::Vault,
+    upstream::Provider,
+};
+
+use self::{introspection::Memory, keys::Published};
+
+/// The provider, and what is known of it.
+#[derive(Debug)]
+pub struct Broker {
+    /// As it is configured.
+    pub settings: Brokered,
+    /// How it is spoken to.
+    pub provider: Arc<Provider>,
+    vault: Vault,
+    published: Published,
+    asked: Memory,
+}
+
+/// How long all that is asked of the provider for one request may take.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+impl Broker {
+    /// Prepares; speaks to nobody.
+    ///
+    /// # Errors
+    /// When the system has no root certificates.
+    pub fn new(
+        settings: &Brokered,
+        config: &Config,
+        clock: &Clock,
+    ) -> Result<Self, reqwest::Error> {
+        let Brokered { issuer, targets, .. } = settings;
+        let provider = Provider::new(issuer, &Tenants::Single, *targets, clock.clone())?;
+        Ok(Self {
+            settings: settings.clone(),
+            provider: Arc::new(provider),
+            vault: Vault::of(config),
+            published: Published::default(),
+            asked: Memory::default(),
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! What a provider gave, beside what was granted here, and who authsvc is there. Secrets come in sealed.
+
+use super::{Error, Store, endings::Grant};
+
+/// Who authsvc is at a provider, for one client of ours.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProviderClient {
+    /// The provider.
+    pub issuer: String,
+    /// Our client; empty for authsvc itself.
+    pub client_id: String,
+    /// Its id at the provider.
+    pub id: String,
+    /// Its secret, and what it is ended with, sealed.
+    pub secrets: Vec<u8>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// When its secret is over, Unix seconds.
+    pub expires_at: Option<i64>,
+}
+
+type Row = (String, String, String, Vec<u8>, i64, Option<i64>);
+
+/// A turn to get new tokens for a grant: nobody else does until it ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Turn {
+    until_ms: i64,
+}
+
+impl Store {
+    /// Notes that the user has agreed to a request, Unix seconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn agree_to_interaction(&self, id: &[u8], now: i64) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query("UPDATE interactions SET agreed_at = $2 WHERE id = $1")
+            .bind(id)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// What the provider gave for a grant, sealed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn provider_tokens(&self, grant_id: &str) -> Result<Option<Vec<u8>>, Error> {
+        let sealed: Option<Option<Vec<u8>>> =
+            sqlx::query_scalar("SELECT provider_tokens FROM grants WHERE id = $1")
+                .bind(grant_id)
+                .fetch_optional(self.reader())
+                .await?;
+        Ok(sealed.flatten())
+    }
+
+    /// A turn to get new tokens for a grant, until it ends or `until_ms`; nothing while somebody else has it at
+    /// `now_ms`, Unix milliseconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_provider_turn(
+        &self,
+        grant_id: &str,
+        now_ms: i64,
+        until_ms: i64,
+    ) -> Result<Option<Turn>, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE grants SET provider_busy_until_ms = $3 WHERE id = $1 AND provider_busy_until_ms <= $2",
+        )
+        .bind(grant_id)
+        .bind(now_ms)
+        .bind(until_ms)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok((done.rows_affected() == 1).then_some(Turn { until_ms }))
+    }
+
+    /// Keeps what the provider gave in a turn, which ends; `access` is the digest of the access token.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_provider_tokens(
+        &self,
+        grant_id: &str,
+        turn: Turn,
+        (sealed, access): (&[u8], &[u8]),
+    ) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query(
+            "UPDATE grants SET provider_tokens = $3, provider_access = $4, provider_busy_until_ms = 0
+             WHERE id = $1 AND provider_busy_until_ms = $2",
+        )
+        .bind(grant_id)
+        .bind(turn.until_ms)
+        .bind(sealed)
+        .bind(access)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Ends a turn in which nothing came.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_provider_turn(&self, grant_id: &str, turn: Turn) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query(
+            "UPDATE grants SET provider_busy_until_ms = 0 WHERE id = $1 AND provider_busy_until_ms = $2",
+        )
+        .bind(grant_id)
+        .bind(turn.until_ms)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// The grant whose newest access token has this digest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grant_of_access(&self, digest: &[u8]) -> Result<Option<Grant>, Error> {
+        let grant = sqlx::query_as(
+            "SELECT id, client_id, resources, scope, sub, email, user_groups, auth_time, credential, expires_at, ended_at
+             FROM grants WHERE provider_access = $1 ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(digest)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(grant)
+    }
+
+    /// Who authsvc is at a provider for a client of ours.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn provider_client(
+        &self,
+        issuer: &str,
+        client_id: &str,
+    ) -> Result<Option<ProviderClient>, Error> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT issuer, client_id, id, secrets, created_at, expires_at FROM provider_clients
+             WHERE issuer = $1 AND client_id = $2",
+        )
+        .bind(issuer)
+        .bind(super::text(client_id))
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.map(ProviderClient::from))
+    }
+
+    /// Keeps who authsvc is at a provider; `false` if somebody else was faster.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_provider_client(&self, new: &ProviderClient) -> Result<bool, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query(
+            "INSERT INTO provider_clients (issuer, client_id, id, secrets, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (issuer, client_id) DO NOTHING",
+        )
+        .bind(&new.issuer)
+        .bind(super::text(&new.client_id))
+        .bind(&new.id)
+        .bind(&new.secrets)
+        .bind(new.created_at)
+        .bind(new.expires_at)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets who authsvc was at a provider.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_provider_client(&self, known: &ProviderClient) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query(
+            "DELETE FROM provider_clients WHERE issuer = $1 AND client_id = $2 AND id = $3",
+        )
+        .bind(&known.issuer)
+        .bind(&known.client_id)
+        .bind(&known.id)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Whether authsvc has this id at a provider.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_provider_client(&self, issuer: &str, id: &str) -> Result<bool, Error> {
+        let known: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM provider_clients WHERE issuer = $1 AND id = $2")
+                .bind(issuer)
+                .bind(super::text(id))
+                .fetch_optional(self.reader())
+                .await?;
+        Ok(known.is_some())
+    }
+
+    /// Some of those at a provider whose client here is gone, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn orphaned_provider_clients(
+        &self,
+        issuer: &str,
+        most: i64,
+    ) -> Result<Vec<ProviderClient>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT issuer, client_id, id, secrets, created_at, expires_at FROM provider_clients
+             WHERE issuer = $1 AND client_id <> ''
+             AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = provider_clients.client_id)
+             ORDER BY created_at LIMIT $2",
+        )
+        .bind(issuer)
+        .bind(most)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(rows.into_iter().map(ProviderClient::from).collect())
+    }
+}
+
+impl From<Row> for ProviderClient {
+    fn from((issuer, client_id, id, secrets, created_at, expires_at): Row) -> Self {
+        Self { issuer, client_id, id, secrets, created_at, expires_at }
+    }
+}
