@@ -111,10 +111,11 @@ fn email(raw: &Raw, name: &str) -> Option<String> {
         Some(Value::String(text)) => text != "true",
         Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
     };
+    if refuted && name == "email" {
+        return None;
+    }
     let address = find(raw, name).and_then(Value::as_str);
-    address
-        .filter(|address| !address.is_empty() && !(refuted && name == "email"))
-        .map(str::to_owned)
+    address.filter(|address| !address.is_empty()).map(str::to_owned)
 }
 
 fn groups(value: &Value) -> Vec<String> {

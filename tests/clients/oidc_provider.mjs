@@ -3,7 +3,9 @@
 // usage: node oidc_provider.mjs PORT CONFIGURATION_JSON
 //
 // The configuration: `clients` and everything else that oidc-provider takes as data, and besides `people`: claims by
-// the name that they type to log in (any password will do), and `path`: where below the origin the issuer is.
+// the name that they type to log in (any password will do), `path`: where below the origin the issuer is, and `resources`:
+// it issues access tokens for resources (RFC 8707), in the `format` jwt or opaque, for the `audience` that is given or else
+// the resource; then clients may register themselves, and ask about tokens and give them back.
 // Says {"issuer": URL} when it listens. Then, a line each, answered by {"done": true}:
 //   {"rotate": true}                      it signs with another key, and publishes only that
 //   {"fail": {"path": "/token", ...}}     requests for this path get `status`, or `body` as it is, or nothing (`hang`)
@@ -19,7 +21,7 @@ import { createInterface } from "node:readline";
 import Provider from "oidc-provider";
 
 const [port, text] = process.argv.slice(2);
-const { people = {}, path = "", ...given } = JSON.parse(text);
+const { people = {}, path = "", resources, ...given } = JSON.parse(text);
 const issuer = `http://127.0.0.1:${port}${path}`;
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
@@ -33,6 +35,27 @@ const key = () => {
   return { ...privateKey.export({ format: "jwk" }), kid: randomUUID(), alg: "RS256", use: "sig" };
 };
 
+const forResources = {
+  features: {
+    introspection: { enabled: true },
+    registration: { enabled: true },
+    registrationManagement: { enabled: true },
+    revocation: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      useGrantedResource: () => true,
+      getResourceServerInfo: (_context, resource) => ({
+        scope: "mcp",
+        audience: resources.audience ?? resource,
+        accessTokenFormat: resources.format,
+        accessTokenTTL: 600,
+        jwt: { sign: { alg: "RS256" } },
+      }),
+    },
+  },
+  issueRefreshToken: (_context, client) => client.grantTypeAllowed("refresh_token"),
+};
+
 const start = () => {
   provider = new Provider(issuer, {
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"], groups: ["groups"] },
@@ -40,6 +63,7 @@ const start = () => {
     cookies: { keys: ["a key of the tests"] },
     ttl: { Session: 600, Interaction: 600, Grant: 600, AccessToken: 600, IdToken: 600 },
     ...given,
+    ...(resources ? forResources : {}),
     jwks: { keys: [key()] },
     findAccount: (_context, id) => ({ accountId: id, claims: () => ({ ...people[id], sub: people[id]?.sub ?? id }) }),
   });

@@ -34,10 +34,11 @@ use crate::{
     state::App,
     store::{self, accounts::Account},
     upstream::{
-        Error, Wanted,
+        Error,
         callback::{BadReturn, Returned},
         exchange::{Code, Tokens},
-        id_token::Refused,
+        id_token::{Expected, Refused},
+        identity,
         trip::Trip,
     },
     users::{self, Member},
@@ -161,19 +162,21 @@ impl Came<'_> {
     ) -> Result<Account, Failure> {
         let Self { app, broker, asked, .. } = self;
         let names = &broker.settings.tokens.claims;
-        let (issuer, subject, email, name, groups) = if tokens.id.is_some() {
+        let (issuer, subject, email, name, groups) = if let Some(token) = &tokens.id {
             let claims = IdentityClaims {
                 email: names.email.clone(),
                 groups: names.groups.clone(),
                 ..IdentityClaims::default()
             };
-            let wanted = Wanted {
+            let expected = Expected {
                 client_id: &client.id,
                 nonce: &trip.nonce,
                 hosted_domain: None,
-                claims: &claims,
+                access_token: Some(&tokens.access),
             };
-            let known = broker.provider.identify(tokens, wanted).await?;
+            let verified = broker.provider.verify(token, expected).await?;
+            // The UserInfo endpoint takes no access token that is for a resource of ours.
+            let known = identity::read(verified, &serde_json::Map::new(), &claims);
             let email = known.email.as_ref().map(|email| email.as_str().to_owned());
             (known.issuer, known.subject, email, known.name, known.groups)
         } else {

@@ -206,7 +206,6 @@ async fn c1_who_agreed_before_is_not_asked_and_somebody_else_is() {
     assert!(answered(&answer, WEB_REDIRECT).contains_key("code"));
     // At the provider, somebody else is logged in by now, who never agreed to anything.
     fake.shape().claims = json!({ "sub": "another" });
-    fake.shape().userinfo = Some(json!({ "sub": "another" }));
     let answer = straight(&mut browser).await;
     let page = browser.follow(answer).await;
     assert!(page.body.contains("id=\"elsewhere\""), "{page:?}");

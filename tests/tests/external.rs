@@ -1,0 +1,230 @@
+//! Before a certified provider that issues the tokens: clients meet the gateway's registration, documents, consent, codes
+//! and refresh tokens, and Envoy takes the provider's access tokens, signed or opaque.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use attache_tests::{
+    mcp::Mcp,
+    oauth::{self, OAuth, REDIRECT_URI, Tokens, VERIFIER},
+    person::Person,
+    provider::{CLIENT_ID, CLIENT_SECRET, OidcProvider},
+    stack::{Setup, Stack, eventually},
+    upstream::{Upstream, mcp},
+};
+use serde_json::{Value, json};
+
+const SCOPE: &str = "mcp offline_access";
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+
+/// How authsvc becomes a client of the provider.
+#[derive(Clone, Copy, Debug)]
+enum Registrar {
+    Static,
+    Registration,
+}
+
+struct Gateway {
+    stack: Stack,
+    provider: OidcProvider,
+    _server: Upstream,
+}
+
+impl Gateway {
+    async fn start(registrar: Registrar, resources: Value) -> Result<Self> {
+        Self::with(registrar, resources, |_external| ()).await
+    }
+
+    async fn with(
+        registrar: Registrar,
+        resources: Value,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Self> {
+        let server = Upstream::start(mcp::echo).await?;
+        let mut setup = Setup::new().server("everything", &server.url("/mcp"));
+        let public_url = setup.config["public_url"].as_str().context("a URL")?;
+        let client = json!({
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "redirect_uris": [format!("{public_url}/oauth/callback/external")],
+            "grant_types": ["authorization_code", "refresh_token"],
+        });
+        let people = json!({ "jane": { "groups": ["staff"] } });
+        let provider = OidcProvider::start(&json!({
+            "clients": [client], "people": people, "resources": resources, "path": "/realms/mcp",
+            "scopes": ["openid", "offline_access", "mcp"],
+        }))
+        .await?;
+        let known = json!({ "id": CLIENT_ID, "secret": CLIENT_SECRET });
+        let mut external = json!({
+            "issuer": provider.issuer,
+            "allow_private": true,
+            "introspection": { "cache": "5s", "client": known },
+        });
+        match registrar {
+            Registrar::Static => external["client"] = known,
+            Registrar::Registration => external["registration"] = json!({ "enabled": "true" }),
+        }
+        change(&mut external);
+        setup.config["authorization"] = json!({ "external": external });
+        let stack = setup.start().await?;
+        Ok(Self { stack, provider, _server: server })
+    }
+
+    fn person(&self) -> Person {
+        Person::new("jane", "any password").at(&self.provider.issuer)
+    }
+
+    async fn connect(&self) -> Result<(OAuth, Tokens)> {
+        let client = OAuth::register(&self.stack.url("everything")).await?;
+        let code = client.authorize(&mut self.person(), SCOPE).await?;
+        let tokens = client.exchange(&code).await?;
+        Ok((client, tokens))
+    }
+
+    async fn list(&self, token: &str) -> Result<u16> {
+        let mcp = Mcp::new(&self.stack.url("everything"), Some(token));
+        Ok(mcp.post(LIST).await?.status().as_u16())
+    }
+}
+
+/// The whole way, and new tokens, and the end.
+async fn works(registrar: Registrar, format: &str) -> Result<()> {
+    let gateway = Gateway::start(registrar, json!({ "format": format })).await?;
+    let mut person = gateway.person();
+    let client = OAuth::register(&gateway.stack.url("everything")).await?;
+    let code = client.authorize(&mut person, SCOPE).await?;
+    let question = person.pages.first().context("no page")?;
+    ensure!(question.contains("id=\"elsewhere\""), "the first page is no question: {question}");
+    let tokens = client.exchange(&code).await?;
+    ensure!(tokens.answer.get("id_token").is_none(), "an ID token was handed out");
+    let life = tokens.answer["expires_in"].as_i64().context("no expires_in")?;
+    ensure!((500..=600).contains(&life), "expires in {life}");
+    if format == "jwt" {
+        let (_, claims) = oauth::claims(&tokens.access)?;
+        ensure!(claims["iss"] == gateway.provider.issuer, "{claims}");
+        ensure!(claims["aud"] == gateway.stack.url("everything"), "{claims}");
+    } else {
+        ensure!(!tokens.access.contains('.'), "not opaque: {}", tokens.access);
+    }
+    ensure!(gateway.list(&tokens.access).await? == 200, "the token opens nothing");
+    let event = gateway.stack.event(|event| event["method"] == "tools/list").await?;
+    ensure!(event["subject"] == "jane" && event["outcome"] == "ok", "{event}");
+
+    let mut refresh = tokens.refresh.context("no refresh token")?;
+    for _ in 0..2 {
+        let next = client.refresh(&refresh).await?;
+        ensure!(gateway.list(&next.access).await? == 200, "a new token opens nothing");
+        refresh = next.refresh.context("no refresh token")?;
+    }
+    let form = [("token", refresh.as_str()), ("client_id", &client.client_id)];
+    let endpoint = format!("{}/oauth/revoke", gateway.stack.public_url());
+    let ended = attache_tests::http::client().post(endpoint).form(&form).send().await?;
+    ensure!(ended.status() == 200, "{}", ended.status());
+    let refused = client.refresh(&refresh).await.err().context("a revoked grant goes on")?;
+    ensure!(refused.to_string().contains("invalid_grant"), "{refused}");
+    gateway.stack.stop().await
+}
+
+#[tokio::test]
+async fn one_client_at_the_provider_and_signed_tokens() -> Result<()> {
+    works(Registrar::Static, "jwt").await
+}
+
+#[tokio::test]
+async fn one_client_at_the_provider_and_opaque_tokens() -> Result<()> {
+    works(Registrar::Static, "opaque").await
+}
+
+#[tokio::test]
+async fn clients_registered_at_the_provider_and_signed_tokens() -> Result<()> {
+    works(Registrar::Registration, "jwt").await
+}
+
+#[tokio::test]
+async fn clients_registered_at_the_provider_and_opaque_tokens() -> Result<()> {
+    works(Registrar::Registration, "opaque").await
+}
+
+#[tokio::test]
+async fn a_client_with_a_secret_shows_it_here() -> Result<()> {
+    let gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
+    let mut client = OAuth::register(&gateway.stack.url("everything")).await?;
+    let endpoint = format!("{}/oauth/register", gateway.stack.public_url());
+    let body = json!({
+        "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "client_secret_post",
+    });
+    let registered = attache_tests::http::client().post(endpoint).json(&body).send().await?;
+    let registered: Value = registered.json().await?;
+    let text = |name: &str| registered[name].as_str().map(str::to_owned).context("not there");
+    client.client_id = text("client_id")?;
+    let secret = text("client_secret")?;
+    let code = client.authorize(&mut gateway.person(), SCOPE).await?;
+    let mut form = vec![
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", REDIRECT_URI),
+        ("client_id", &client.client_id),
+        ("code_verifier", VERIFIER),
+        ("client_secret", &secret),
+    ];
+    let answer: Value = client.ask(&form).await?.json().await?;
+    let access = answer["access_token"].as_str().with_context(|| answer.to_string())?;
+    ensure!(gateway.list(access).await? == 200, "the token opens nothing");
+    form.pop();
+    ensure!(client.ask(&form).await?.status() == 401, "without its secret");
+    gateway.stack.stop().await
+}
+
+#[tokio::test]
+async fn while_the_provider_is_down_nothing_is_lost() -> Result<()> {
+    let mut gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
+    let (client, tokens) = gateway.connect().await?;
+    let refresh = tokens.refresh.context("no refresh token")?;
+    gateway.provider.tell(&json!({ "fail": { "path": "/token", "status": 503 } })).await?;
+    let refused = client.refresh(&refresh).await.err().context("tokens out of nothing")?;
+    ensure!(refused.to_string().contains("temporarily_unavailable"), "{refused}");
+    ensure!(gateway.list(&tokens.access).await? == 200, "a good token is refused meanwhile");
+    gateway.provider.tell(&json!({ "mend": true })).await?;
+    let next = client.refresh(&refresh).await?;
+    ensure!(gateway.list(&next.access).await? == 200, "a new token opens nothing");
+    // Cancel there is a no to the client.
+    gateway.provider.tell(&json!({ "deny": true })).await?;
+    let refused = client.authorize(&mut gateway.person(), SCOPE).await;
+    let refused = refused.err().context("let in without a login")?.to_string();
+    ensure!(refused.contains("access_denied"), "{refused}");
+    gateway.stack.stop().await
+}
+
+#[tokio::test]
+async fn keys_that_the_provider_changes_are_found() -> Result<()> {
+    let mut gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
+    let (_, tokens) = gateway.connect().await?;
+    ensure!(gateway.list(&tokens.access).await? == 200, "the token opens nothing");
+    gateway.provider.tell(&json!({ "rotate": true })).await?;
+    // Nobody asks the provider again for ten seconds.
+    let good = eventually(Duration::from_secs(40), async || {
+        let (_, tokens) = gateway.connect().await?;
+        let status = gateway.list(&tokens.access).await?;
+        ensure!(status == 200, "{status}");
+        Ok(())
+    });
+    good.await?;
+    gateway.stack.stop().await
+}
+
+#[tokio::test]
+async fn a_token_for_something_else_is_not_handed_out() -> Result<()> {
+    let other = json!({ "format": "jwt", "audience": "https://elsewhere.example" });
+    let gateway = Gateway::start(Registrar::Static, other.clone()).await?;
+    let refused = gateway.connect().await.err().context("a useless token")?.to_string();
+    ensure!(refused.contains("502") && refused.contains("would refuse"), "{refused}");
+    let log = std::fs::read_to_string(gateway.stack.folder().join("authsvc.log"))?;
+    ensure!(log.contains("https://elsewhere.example") && log.contains("set `audience`"), "{log}");
+    gateway.stack.stop().await?;
+    let fixed = |external: &mut Value| external["audience"] = json!("https://elsewhere.example");
+    let gateway = Gateway::with(Registrar::Static, other, fixed).await?;
+    let (_, tokens) = gateway.connect().await?;
+    ensure!(gateway.list(&tokens.access).await? == 200, "the token opens nothing");
+    gateway.stack.stop().await
+}
