@@ -16,7 +16,7 @@ use crate::{File, operate, say};
 pub(crate) enum Command {
     /// Read a password (asked for, or from a pipe) and print its hash for `password_hash`
     Hash,
-    /// List the users, where each is kept, and how many grants each has given
+    /// List the users, where each is kept, how many grants each has given, and their personal access tokens (PATs)
     List(File),
     /// Add a user to the database; their password is asked for, or comes from a pipe
     Add {
@@ -28,18 +28,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         file: File,
     },
-    /// Give a user another password (asked for, or from a pipe); all that they granted ends
+    /// Give a user another password (asked for, or from a pipe); all that they granted ends, their personal access tokens go on
     Password {
         /// A user of the database, as `list` shows them
         email: Email,
         #[command(flatten)]
         file: File,
     },
-    /// Keep a user, or an account at a provider, from logging in; all that they granted ends
+    /// Keep a user, or an account at a provider, from logging in; all that they granted ends, their personal access tokens rest
     Disable(Named),
-    /// Let a user, or an account at a provider, log in again
+    /// Let a user, or an account at a provider, log in again; their personal access tokens live again
     Enable(Named),
-    /// Forget a user, or an account at a provider; all that they granted ends
+    /// Forget a user, or an account at a provider; all that they granted ends, their personal access tokens are revoked
     Remove(Named),
 }
 

@@ -71,8 +71,8 @@ pub(super) async fn change(
     let now = app.clock.now_unix();
     let changed = app.store.change_user(&member.sub, change, EndedBy::User, now).await?;
     // Somebody else was faster, or ended the user: this session is over as well.
-    let Some(grants) = changed else { return Ok(redirect()) };
-    tracing::info!(sub = member.sub, grants, "a user changed their password");
+    let Some(ended) = changed else { return Ok(redirect()) };
+    tracing::info!(sub = member.sub, grants = ended.grants, "a user changed their password");
     // As this change made them, and not as they are now: whoever ends the user or their password in the meantime ends
     // the session that begins here, too.
     let source = Source::Database { epoch: epoch.saturating_add(1), password_hash: to };

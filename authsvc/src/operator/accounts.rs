@@ -44,7 +44,7 @@ impl Operator {
     pub async fn disable_account(&self, id: &str) -> anyhow::Result<String> {
         let who = self.account(id).await?;
         match self.end_account(id, Fate::Disabled).await? {
-            Some(ended) => Ok(format!("{who} is disabled; {}", super::users::over(ended))),
+            Some(ended) => Ok(format!("{who} is disabled; {}\n", super::users::over(ended))),
             None => Ok(format!("{who} was disabled before\n")),
         }
     }
@@ -70,7 +70,7 @@ impl Operator {
         let who = self.account(id).await?;
         let ended = self.end_account(id, Fate::Removed).await?.unwrap_or_default();
         let again = "whoever may log in at the provider gets a new account: disable one to keep somebody out";
-        Ok(format!("{who} is removed; {}{again}\n", super::users::over(ended)))
+        Ok(format!("{who} is removed; {}\n{again}\n", super::users::over(ended)))
     }
 
     /// What is said of somebody with this address who is no user of the database.

@@ -6,11 +6,13 @@ use attache_protocol::secret::Secret;
 
 use super::{Operator, date, table};
 use crate::{
+    config::PersonalTokens,
     password,
     store::{
         endings::EndedBy,
         managing::Holder,
-        users::{Change, User},
+        personal_tokens::PersonalToken,
+        users::{Change, Ended, User},
     },
     users::{self, Member, email::Email},
 };
@@ -39,7 +41,12 @@ impl Operator {
     /// # Errors
     /// When the database fails.
     pub async fn users(&self) -> anyhow::Result<String> {
-        let holders = self.store.holders(self.clock.now_unix()).await?;
+        let now = self.clock.now_unix();
+        let held = Held {
+            holders: self.store.holders(now).await?,
+            tokens: self.store.personal_tokens().await?,
+            now,
+        };
         let configured = users::members(&self.config)
             .map(|member| Row::of(member, "configuration", "active".to_owned(), None));
         let mut rows: Vec<Row> = configured.collect();
@@ -55,13 +62,14 @@ impl Operator {
             rows.push(Row::of(Member::from(user), "database", state, since));
         }
         rows.extend(self.account_rows().await?);
-        let rows = rows.into_iter().map(|row| row.line(&holders)).collect();
+        let rows = rows.into_iter().map(|row| row.line(&held)).collect();
         let titles = [
             "USER",
             "SOURCE",
             "STATE",
             "GRANTS",
             "LAST GRANT",
+            "PATS",
             "PASSWORD SINCE",
             "SUBJECT",
             "GROUPS",
@@ -120,7 +128,17 @@ impl Operator {
         let to = password::hash(&ask()?, &self.random)?;
         let change = Change::Password { from: &user.password_hash, to: &to };
         match self.change(&user, change).await? {
-            Some(ended) => Ok(format!("{email} has another password; {}", over(ended))),
+            Some(ended) => {
+                let goes = if ended.tokens == 1 { "goes" } else { "go" };
+                let on = self.tokens_in_words(ended.tokens).map(|tokens| {
+                    format!("; {tokens} {goes} on: `authsvc token list --user {email}` names them, `authsvc token revoke ID` ends one")
+                });
+                Ok(format!(
+                    "{email} has another password; {}{}\n",
+                    over(ended.grants),
+                    on.unwrap_or_default()
+                ))
+            }
             None => bail!("{email} was changed by somebody else at the same time: try again"),
         }
     }
@@ -133,8 +151,13 @@ impl Operator {
         let user = self.own(email).await?;
         match self.change(&user, Change::Disabled).await? {
             Some(ended) => {
+                let rest = if ended.tokens == 1 { "rests" } else { "rest" };
+                let rest = self
+                    .tokens_in_words(ended.tokens)
+                    .map(|tokens| format!("; {tokens} {rest} until `authsvc user enable {email}`"));
+                let (over, rest) = (over(ended.grants), rest.unwrap_or_default());
                 let also = self.also(email).await?;
-                Ok(format!("{email} is disabled; {}{also}", over(ended)))
+                Ok(format!("{email} is disabled; {over}{rest}\n{also}"))
             }
             None => Ok(format!("{email} was disabled before\n")),
         }
@@ -146,11 +169,18 @@ impl Operator {
     /// When there is no such user in the database, or it fails.
     pub async fn enable_user(&self, email: &Email) -> anyhow::Result<String> {
         let user = self.own(email).await?;
-        if self.store.enable_user(&user.id).await? {
-            Ok(format!("{email} may log in again; what they had granted before stays over\n"))
-        } else {
-            Ok(format!("{email} was not disabled\n"))
+        if !self.store.enable_user(&user.id).await? {
+            return Ok(format!("{email} was not disabled\n"));
         }
+        let living = self.store.personal_tokens_of(&user.id, self.clock.now_unix()).await?.len();
+        let live = if living == 1 { "lives" } else { "live" };
+        let but = self
+            .tokens_in_words(u64::try_from(living).unwrap_or(u64::MAX))
+            .map(|tokens| format!("; {tokens} {live} again: `authsvc token list --user {email}`"));
+        Ok(format!(
+            "{email} may log in again; what they had granted before stays over{}\n",
+            but.unwrap_or_default()
+        ))
     }
 
     /// Forgets a user, and ends all that they granted.
@@ -167,8 +197,11 @@ impl Operator {
             Some(_) => " from the database, and stays a user of the configuration",
             None => "",
         };
+        let revoked =
+            self.tokens_in_words(ended.tokens).map(|tokens| format!("; {tokens} revoked"));
+        let (over, revoked) = (over(ended.grants), revoked.unwrap_or_default());
         let also = self.also(email).await?;
-        Ok(format!("{email} is removed{rest}; {}{also}", over(ended)))
+        Ok(format!("{email} is removed{rest}; {over}{revoked}\n{also}"))
     }
 
     /// Others with the same address, who are not meant, or were forgotten.
@@ -177,7 +210,7 @@ impl Operator {
         Ok(others.map_or_else(String::new, |others| format!("nothing has changed for {others}\n")))
     }
 
-    async fn change(&self, user: &User, change: Change<'_>) -> anyhow::Result<Option<u64>> {
+    async fn change(&self, user: &User, change: Change<'_>) -> anyhow::Result<Option<Ended>> {
         let now = self.clock.now_unix();
         Ok(self.store.change_user(&user.id, change, EndedBy::Operator, now).await?)
     }
@@ -190,6 +223,18 @@ impl Operator {
         match user {
             Some(user) => Ok(user),
             None => Err(self.nobody(email).await?),
+        }
+    }
+
+    /// So many personal access tokens, in words; nothing if there are none, or they are accepted nowhere.
+    fn tokens_in_words(&self, count: u64) -> Option<String> {
+        let embedded = self.config.authorization.embedded()?;
+        let is_off = embedded.personal_tokens == PersonalTokens::Off;
+        match count {
+            0 => None,
+            _ if is_off => None,
+            1 => Some("1 personal access token".to_owned()),
+            _ => Some(format!("{count} personal access tokens")),
         }
     }
 
@@ -216,32 +261,43 @@ impl Row {
         Self { user: name, source: source.to_owned(), state, credential, since, sub, groups }
     }
 
-    fn line(self, holders: &[Holder]) -> Vec<String> {
+    fn line(self, held: &Held) -> Vec<String> {
         let Self { user, source, state, credential, since, sub, groups } = self;
-        let mut held = holders
-            .iter()
-            .filter(|one| one.sub == sub && Some(&one.credential) == credential.as_ref());
-        let holder = held.next();
+        let is_theirs =
+            |one: &&Holder| one.sub == sub && Some(&one.credential) == credential.as_ref();
+        let holder = held.holders.iter().find(is_theirs);
         let grants = holder.map_or(0, |holder| holder.grants).to_string();
+        let lives = |token: &&PersonalToken| token.sub == sub && token.is_alive(held.now);
+        let tokens = held.tokens.iter().filter(lives).count().to_string();
         let day = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), date);
         let last = day(holder.map(|holder| holder.last_at));
-        vec![user, source, state, grants, last, day(since), sub, groups.join(", ")]
+        vec![user, source, state, grants, last, tokens, day(since), sub, groups.join(", ")]
     }
+}
+
+/// What users have granted and what stands for them.
+struct Held {
+    holders: Vec<Holder>,
+    tokens: Vec<PersonalToken>,
+    now: i64,
 }
 
 pub(super) fn over(grants: u64) -> String {
     format!(
-        "their sessions have ended, and {grants} grants; access tokens that clients have live until they expire\n"
+        "their sessions have ended, and {grants} grants; access tokens that clients have live until they expire"
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use attache_protocol::secret::Secret;
 
     use super::Email;
     use crate::{
         operator::{Operator, tests::operator},
+        personal_token::Order,
         testing::{Bench, EMAIL, PASSWORD},
     };
 
@@ -263,7 +319,8 @@ mod tests {
         let bench = Bench::new().await;
         let line = listed(&operator(&bench).await, EMAIL).await;
         assert!(
-            line.contains("  configuration  active  0       -") && line.ends_with("Developers")
+            line.contains("  configuration  active  0       -           0     -")
+                && line.ends_with("Developers")
         );
     }
 
@@ -294,6 +351,40 @@ mod tests {
         assert!(found().await.is_some());
         operator.remove_user(&email).await.unwrap();
         assert!(found().await.is_none() && listed(&operator, "second").await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_becomes_of_a_users_tokens_is_said() {
+        let bench = Bench::new().await;
+        let operator = operator(&bench).await;
+        let email = second();
+        operator.add_user(&email, Vec::new(), ask).await.unwrap();
+        let order = Order {
+            email: email.to_string(),
+            scopes: Vec::new(),
+            resources: Vec::new(),
+            life: Duration::from_hours(1),
+            name: None,
+        };
+        operator.make_token(&order).await.unwrap();
+        let gone = operator.make_token(&order).await.unwrap().kept.id;
+        operator.revoke_token(&gone).await.unwrap();
+        let line = listed(&operator, "second@example.com").await;
+        assert!(line.contains("active  0       -           1     2026-09-21T"), "{line}");
+
+        let said = operator.change_password(&email, ask).await.unwrap();
+        assert!(said.ends_with("; 1 personal access token goes on: `authsvc token list --user second@example.com` names them, `authsvc token revoke ID` ends one\n"), "{said}");
+        operator.make_token(&order).await.unwrap();
+        let said = operator.disable_user(&email).await.unwrap();
+        let rest =
+            "; 2 personal access tokens rest until `authsvc user enable second@example.com`\n";
+        assert!(said.ends_with(rest), "{said}");
+        let said = operator.enable_user(&email).await.unwrap();
+        assert!(said.contains("; 2 personal access tokens live again: "), "{said}");
+        let said = operator.remove_user(&email).await.unwrap();
+        assert!(said.ends_with("; 2 personal access tokens revoked\n"), "{said}");
+        let tokens = operator.tokens(None).await.unwrap();
+        assert_eq!(tokens.matches("revoked 2026").count(), 3, "{tokens}");
     }
 
     #[tokio::test]

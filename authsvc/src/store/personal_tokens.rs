@@ -100,6 +100,27 @@ impl Store {
         Ok(tokens)
     }
 
+    /// The tokens of this user that live at `now`, Unix seconds, the youngest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn personal_tokens_of(
+        &self,
+        sub: &str,
+        now: i64,
+    ) -> Result<Vec<PersonalToken>, Error> {
+        let tokens = sqlx::query_as(
+            "SELECT id, name, sub, email, resources, scope, created_at, expires_at, revoked_at, used_at
+             FROM personal_access_tokens
+             WHERE sub = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY created_at DESC, id",
+        )
+        .bind(sub)
+        .bind(now)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(tokens)
+    }
+
     /// Notes that a token is in use, unless that is known to the hour.
     ///
     /// # Errors
@@ -155,6 +176,23 @@ impl Store {
         transaction.commit().await?;
         Ok(done.rows_affected())
     }
+}
+
+/// How many tokens of this user live at `now`, Unix seconds.
+pub(super) async fn living(
+    connection: &mut AnyConnection,
+    sub: &str,
+    now: i64,
+) -> Result<u64, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM personal_access_tokens
+         WHERE sub = $1 AND revoked_at IS NULL AND expires_at > $2",
+    )
+    .bind(sub)
+    .bind(now)
+    .fetch_one(connection)
+    .await?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }
 
 /// Revokes every token of this user.

@@ -46,6 +46,15 @@ pub enum Change<'a> {
     Removed,
 }
 
+/// What ended with a change.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Ended {
+    /// Grants that lived.
+    pub grants: u64,
+    /// Personal access tokens that lived: revoked with a user who is removed, and else as they were.
+    pub tokens: u64,
+}
+
 /// Every column of users, of those that `rest` says.
 macro_rules! select {
     ($rest:literal) => {
@@ -123,8 +132,8 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Changes a user, and ends their sessions and all that they granted, in one transaction: how many grants that
-    /// were, or nothing if there is nothing to change.
+    /// Changes a user, and ends their sessions and all that they granted, in one transaction: how much that was, or
+    /// nothing if there is nothing to change.
     ///
     /// # Errors
     /// When the database fails.
@@ -134,7 +143,7 @@ impl Store {
         change: Change<'_>,
         by: EndedBy,
         now: i64,
-    ) -> Result<Option<u64>, Error> {
+    ) -> Result<Option<Ended>, Error> {
         let mut transaction = self.write_in(Turn::Sweep).await?;
         let statement = match change {
             Change::Disabled => sqlx::query(
@@ -155,14 +164,15 @@ impl Store {
         if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(None);
         }
-        let ended = match change {
+        let tokens = personal_tokens::living(&mut transaction, id, now).await?;
+        let grants = match change {
             Change::Removed => forget_all(&mut transaction, id, by, now).await?,
             Change::Disabled | Change::Password { .. } => {
                 end_all(&mut transaction, id, by, now).await?
             }
         };
         transaction.commit().await?;
-        Ok(Some(ended))
+        Ok(Some(Ended { grants, tokens }))
     }
 
     /// Lets a user log in again; `false` if they may, or there is none. What was granted before stays dead.

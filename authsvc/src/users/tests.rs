@@ -6,7 +6,10 @@ use attache_protocol::secret::Secret;
 use super::{Directory, NOBODY, configured, email::Email, members};
 use crate::{
     config::Origin,
-    store::{endings::EndedBy, users::Change},
+    store::{
+        endings::EndedBy,
+        users::{Change, Ended},
+    },
     testing::{Bench, EMAIL, config, embedded, user},
 };
 
@@ -64,7 +67,7 @@ async fn a_user_of_the_database_may_log_in_until_they_are_disabled() {
 
     let now = bench.app.clock.now_unix();
     let disabled = store.change_user(&added.id, Change::Disabled, EndedBy::Operator, now);
-    assert_eq!(disabled.await.unwrap(), Some(0));
+    assert_eq!(disabled.await.unwrap(), Some(Ended::default()));
     assert!(directory.by_email(&added.email).await.unwrap().is_none());
     assert!(directory.by_sub(&added.id).await.unwrap().is_none());
     assert!(store.enable_user(&added.id).await.unwrap());

@@ -15,7 +15,7 @@ use crate::store::{
     endings::EndedBy,
     grants::{Rotation, Successor, Verdict},
     personal_tokens::PersonalToken,
-    users::{Change, User},
+    users::{Change, Ended, User},
 };
 
 on_both!(
@@ -69,8 +69,9 @@ async fn of_two_who_change_a_password_one_does(place: Place) {
     let kept = store.user("sub").await.unwrap().unwrap();
     assert_eq!((kept.password_changed_at, kept.epoch), (NOW + 1, 1));
 
+    let nothing = Some(Ended::default());
     for (change, expected) in
-        [(Change::Disabled, Some(0)), (Change::Disabled, None), (Change::Removed, Some(0))]
+        [(Change::Disabled, nothing), (Change::Disabled, None), (Change::Removed, nothing)]
     {
         let done = store.change_user("sub", change, EndedBy::Operator, NOW + 2).await.unwrap();
         assert_eq!(done, expected, "{change:?}");
@@ -110,7 +111,8 @@ async fn whoever_gets_the_address_of_a_removed_user_gets_none_of_their_tokens(pl
     store.add_user(&user).await.unwrap();
     store.create_personal_token(b"one", &token("a")).await.unwrap();
     for (change, left) in [(Change::Disabled, true), (Change::Removed, false)] {
-        store.change_user(&user.id, change, EndedBy::Operator, NOW).await.unwrap();
+        let ended = store.change_user(&user.id, change, EndedBy::Operator, NOW).await.unwrap();
+        assert_eq!(ended, Some(Ended { grants: 0, tokens: 1 }));
         assert_eq!(is_alive(&store, b"one").await, left, "{change:?}");
     }
 }

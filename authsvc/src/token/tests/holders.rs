@@ -8,7 +8,7 @@ use crate::{
     store::{
         codes::Code,
         endings::EndedBy,
-        users::{Change, User},
+        users::{Change, Ended, User},
     },
     testing::{self, embedded},
 };
@@ -34,7 +34,7 @@ impl Flow {
         self.code(change).await
     }
 
-    async fn change(&self, user: &User, change: Change<'_>) -> Option<u64> {
+    async fn change(&self, user: &User, change: Change<'_>) -> Option<Ended> {
         let now = self.bench.app.clock.now_unix();
         self.bench.app.store.change_user(&user.id, change, EndedBy::Operator, now).await.unwrap()
     }
@@ -72,7 +72,11 @@ async fn s48_whatever_ends_a_user_ends_codes_and_grants_at_once_and_for_good() {
         let refresh = refresh_token(&answer);
         assert!(flow.is_active(&access).await && flow.is_active(&refresh).await);
 
-        assert_eq!(flow.change(&user, change).await, Some(1), "{change:?}");
+        assert_eq!(
+            flow.change(&user, change).await,
+            Some(Ended { grants: 1, tokens: 0 }),
+            "{change:?}"
+        );
         for again in [false, true] {
             invalid(&flow.redeem(&waiting, &[]).await, BAD, "invalid_grant");
             flow.refresh_is_dead(&refresh).await;
