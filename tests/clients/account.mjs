@@ -1,8 +1,8 @@
 // A person in headless Chromium, without JavaScript: lets a client in, then looks after their account.
 //
 // usage: node account.mjs AUTHORIZE_URL EMAIL PASSWORD NEW_PASSWORD SCREENSHOT_FOLDER
-// Writes JSON lines: {"redirect": URL} when the client is let in; waits for a line; then {"listed": TEXT, "ended": TEXT}
-// when its access has ended, and {"seen": {"refused", "changed", "out", "again": TEXT, "violations": [...]}}.
+// Writes JSON lines: {"redirect": URL} when the client is let in; waits for a line; then {"ended": {"listed", "told", "token": TEXT}}
+// when its access has ended, and then a personal access token, and {"seen": {"refused", "changed", "out", "again": TEXT, "violations": [...]}}.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -67,7 +67,11 @@ try {
   await page.click("li:has-text('Plain HTTP') button");
   await page.waitForSelector("#done");
   await shoot("ended");
-  say({ ended: { listed, told: await read() } });
+  const told = await read();
+  await page.click("li:has-text('nightly') button");
+  await page.waitForSelector("#done:has-text('nightly')");
+  await shoot("token-ended");
+  say({ ended: { listed, told, token: await read() } });
 
   await change("not the password");
   await page.waitForSelector("#problem");

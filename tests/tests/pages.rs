@@ -93,7 +93,11 @@ async fn nothing_keeps_people_from_reading_a_page() -> Result<()> {
 
     // Somebody who has let something in, and can change their password.
     stack.operate(&["user", "add", SECOND], PASSWORD)?;
-    let_in(&stack, &client, &mut Person::new(SECOND, PASSWORD).without_provider()).await?;
+    for _connection in 0..2 {
+        let mut person = Person::new(SECOND, PASSWORD).without_provider();
+        let_in(&stack, &client, &mut person).await?;
+    }
+    stack.operate(&["token", "create", "--user", SECOND, "--expires", "1d"], "")?;
 
     let script = parts::root().join("tests/clients/axe.mjs");
     let arguments = [url.as_str(), SECOND, PASSWORD, returning.as_str()];
@@ -150,6 +154,8 @@ async fn a_person_ends_access_and_changes_their_password_in_a_browser() -> Resul
     let client = OAuth::register(&stack.url("everything")).await?;
     let mut person = Person::new(SECOND, PASSWORD);
     let_in(&stack, &client, &mut person).await?;
+    let token = ["token", "create", "--user", SECOND, "--expires", "1d", "--name", "nightly"];
+    stack.operate(&token, "")?;
 
     let url = client.authorization_url("mcp offline_access", "s")?;
     let script = parts::root().join("tests/clients/account.mjs");
@@ -166,11 +172,17 @@ async fn a_person_ends_access_and_changes_their_password_in_a_browser() -> Resul
     browser.say("go on").await?;
     let ended = browser.said("ended", &mut person).await?;
     let listed = ended["listed"].as_str().context("the page")?;
-    for named in [SECOND, "Plain HTTP", "Claude", "claude.ai", "127.0.0.1", "/everything/mcp"] {
+    for named in
+        [SECOND, "Plain HTTP", "nightly", "Claude", "claude.ai", "127.0.0.1", "/everything/mcp"]
+    {
         ensure!(listed.contains(named), "the page does not name {named}: {listed}");
     }
     let told = ended["told"].as_str().context("the page after that")?;
-    ensure!(told.contains("Its access has ended.") && !told.contains("Plain HTTP"), "{told}");
+    ensure!(told.contains("The access of Plain HTTP has ended."), "{told}");
+    ensure!(told.matches("Plain HTTP").count() == 1, "it is listed still: {told}");
+    let told = ended["token"].as_str().context("the page after the end of a token")?;
+    ensure!(told.contains("The personal access token nightly has ended."), "{told}");
+    ensure!(!told.contains("Personal access tokens\n"), "it is listed still: {told}");
     let refused = client.refresh(&refresh).await.err().context("a refresh token that lives on")?;
     ensure!(refused.to_string().contains("invalid_grant"), "{refused}");
 

@@ -6,10 +6,13 @@ use crate::{
     authorization::answer::{self, Receiver},
     cimd::id::host_of,
     pages::{
-        Application, Moment,
+        Application, Connection, Moment, Token,
         words::{self, Scope},
     },
-    store::access::{Agreed, Held},
+    store::{
+        access::{Agreed, Held},
+        personal_tokens::PersonalToken,
+    },
 };
 
 /// Everything about one client.
@@ -18,7 +21,7 @@ struct Gathered {
     receivers: BTreeSet<(String, Option<&'static str>)>,
     resources: BTreeSet<String>,
     scopes: BTreeSet<String>,
-    connections: usize,
+    connections: Vec<Connection>,
     is_remembered: bool,
     since: Option<i64>,
     last_at: Option<i64>,
@@ -48,8 +51,14 @@ pub(super) fn applications(held: &[Held], agreed: &[Agreed]) -> Vec<Application>
 impl Gathered {
     fn hold<'a>(&mut self, held: impl Iterator<Item = &'a Held>) {
         for one in held {
-            self.connections += 1;
-            self.receivers.insert(receiver(&answer::receiver(&one.redirect_uri)));
+            let receiver = receiver(&answer::receiver(&one.redirect_uri));
+            self.connections.push(Connection {
+                id: one.id.clone(),
+                receiver: receiver.0.clone(),
+                since: Moment::at(one.since),
+                last_at: Moment::at(one.last_at),
+            });
+            self.receivers.insert(receiver);
             self.last_at = self.last_at.max(Some(one.last_at));
             self.may(&one.resources, &one.scope, one.since);
         }
@@ -60,7 +69,7 @@ impl Gathered {
             self.is_remembered = true;
             self.receivers.insert(receiver(&Receiver::Web { host: one.redirect_host.clone() }));
             // Beside access it is no more than a question less.
-            if self.connections == 0 {
+            if self.connections.is_empty() {
                 self.may(std::slice::from_ref(&one.resource), &one.scope, one.since);
             }
         }
@@ -86,6 +95,25 @@ impl Gathered {
             last_at: self.last_at.map(Moment::at),
         }
     }
+}
+
+/// Tokens that live, as their user sees them.
+pub(super) fn tokens(living: Vec<PersonalToken>) -> Vec<Token> {
+    let shown = |token: PersonalToken| Token {
+        name: name(&token),
+        scopes: token.scope.split(' ').map(Scope::explain).collect(),
+        resources: token.resources,
+        since: Moment::at(token.created_at),
+        until: Moment::at(token.expires_at),
+        last_at: token.used_at.map(Moment::at),
+        id: token.id,
+    };
+    living.into_iter().map(shown).collect()
+}
+
+/// What a token is called, or else its identity.
+pub(super) fn name(token: &PersonalToken) -> String {
+    token.name.clone().unwrap_or_else(|| token.id.clone())
 }
 
 /// A program on the user's machine has another port each time: it is one receiver all the same. This may be another

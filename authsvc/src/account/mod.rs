@@ -3,6 +3,7 @@
 //! Whoever is not logged in is sent to the login page, which knows by itself where to go on: nothing in a URL says.
 
 mod access;
+mod done;
 mod password;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use axum::{
     response::Response,
 };
 
+use self::done::Done;
 use crate::{
     address::ClientAddress,
     authorization::{
@@ -21,6 +23,7 @@ use crate::{
         parameters::Parameters,
         read_form,
     },
+    config::PersonalTokens,
     cookies::Cookie,
     csrf::{self, Form},
     pages::{
@@ -31,7 +34,7 @@ use crate::{
     password::SHORTEST,
     sessions::{self, Session},
     state::App,
-    store::endings::EndedBy,
+    store::{self, endings::EndedBy, personal_tokens::PersonalToken},
     users::Source,
 };
 
@@ -46,21 +49,17 @@ const MAX_FIELD: usize = 2048;
 enum Order {
     /// This client is to have no access any more.
     End(String),
-    /// No client is.
+    /// This connection of a client is to end.
+    EndConnection(String),
+    /// No client is to have access.
     EndAll,
+    /// This personal access token is to end.
+    EndToken(String),
     /// This browser is to forget who they are.
     SignOut,
     /// Every browser is.
     SignOutEverywhere,
     /// Another password.
-    Password,
-}
-
-/// What was done, as the next page tells it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Done {
-    Ended,
-    EndedAll,
     Password,
 }
 
@@ -97,7 +96,7 @@ async fn show(
         admit(app, address)?;
         return interaction::begin(app, headers, Wanted::Account, "/oauth/login").await;
     };
-    let done = Done::told(parameters, &session).map(Done::words);
+    let done = Done::told(parameters, &session);
     page(app, &session, StatusCode::OK, done, None).await
 }
 
@@ -118,6 +117,8 @@ async fn obey(
     }
     match order(&form).ok_or(Trouble::Unreadable)? {
         Order::End(client_id) => end(app, &session, Some(&client_id)).await,
+        Order::EndConnection(id) => end_connection(app, &session, &id).await,
+        Order::EndToken(id) => end_token(app, &session, &id).await,
         Order::EndAll => end(app, &session, None).await,
         Order::SignOut => {
             sessions::end(app, &headers).await?;
@@ -136,13 +137,60 @@ async fn end(app: &App, session: &Session, client: Option<&str>) -> Result<Respo
     let (sub, now) = (&session.login.sub, app.clock.now_unix());
     let grants = app.store.end_access(sub, client, EndedBy::User, now).await?;
     tracing::info!(sub, client_id = client, grants, "a user ended access");
-    Ok(told(session, if client.is_some() { Done::Ended } else { Done::EndedAll }))
+    let done = match client {
+        Some(client) => Done::Ended(name(app, client).await?),
+        None => Done::EndedAll,
+    };
+    Ok(told(session, &done))
+}
+
+/// Of a grant that somebody else gave nothing is said, not even that it is there.
+async fn end_connection(app: &App, session: &Session, id: &str) -> Result<Response, Trouble> {
+    let sub = &session.login.sub;
+    let grant = app.store.grant(id).await?.filter(|grant| grant.granted.sub == *sub);
+    let Some(grant) = grant else { return Ok(redirect()) };
+    let client_id = grant.granted.client_id;
+    if !app.store.end_grant(id, EndedBy::User, app.clock.now_unix()).await? {
+        return Ok(redirect());
+    }
+    tracing::info!(sub, client_id, grant_id = id, "a user ended a connection");
+    Ok(told(session, &Done::EndedConnection(name(app, &client_id).await?)))
+}
+
+async fn end_token(app: &App, session: &Session, id: &str) -> Result<Response, Trouble> {
+    let sub = &session.login.sub;
+    let theirs = living(app, sub).await?.into_iter().find(|token| token.id == id);
+    let Some(token) = theirs else { return Ok(redirect()) };
+    app.store.revoke_personal_token(id, app.clock.now_unix()).await?;
+    tracing::info!(sub, id, "a user ended a personal access token");
+    Ok(told(session, &Done::EndedToken(access::name(&token))))
+}
+
+/// What a client calls itself.
+async fn name(app: &App, client_id: &str) -> Result<String, store::Error> {
+    let client = app.store.client(client_id).await?;
+    Ok(words::claimed_name(client.and_then(|client| client.name).as_deref()))
+}
+
+/// The personal access tokens that stand for this user, where any are accepted.
+async fn living(app: &App, sub: &str) -> Result<Vec<PersonalToken>, store::Error> {
+    if lingering(app).is_none() {
+        return Ok(Vec::new());
+    }
+    app.store.personal_tokens_of(sub, app.clock.now_unix()).await
+}
+
+/// How long a personal access token that has ended is accepted; nothing where none is.
+fn lingering(app: &App) -> Option<String> {
+    match app.config.authorization.embedded()?.personal_tokens {
+        PersonalTokens::On { cache } => Some(words::duration(cache)),
+        PersonalTokens::Off => None,
+    }
 }
 
 /// To the page, which then says what was done.
-fn told(session: &Session, done: Done) -> Response {
-    let seal = csrf::token(&session.cookie, Form::Done, done.as_str());
-    pages::redirect(&format!("{PATH}?done={}&seal={seal}", done.as_str()))
+fn told(session: &Session, done: &Done) -> Response {
+    pages::redirect(&format!("{PATH}?{}", done.sealed(session)))
 }
 
 fn signed_out(app: &App) -> Response {
@@ -155,27 +203,32 @@ async fn page(
     app: &App,
     session: &Session,
     status: StatusCode,
-    done: Option<&'static str>,
+    done: Option<Done>,
     problem: Option<String>,
 ) -> Result<Response, Trouble> {
     let login = &session.login;
     let member = app.users().by_sub(&login.sub).await?;
     let held = app.store.held(&login.sub, &login.credential, app.clock.now_unix()).await?;
     let agreed = app.store.agreed(&login.sub).await?;
+    let lingers = app
+        .config
+        .authorization
+        .embedded()
+        .map_or_else(|| LINGERS.to_owned(), |own| words::duration(own.access_token_ttl));
+    let tokens = access::tokens(living(app, &login.sub).await?);
+    let tokens_linger = lingering(app).unwrap_or_default();
     let page = pages::Account {
         style: STYLE,
         gateway: gateway(&app.config),
         name: login.name.clone(),
         email: login.email.clone().unwrap_or_default(),
         csrf: csrf::token(&session.cookie, Form::Account, PATH),
-        done,
+        done: done.map(|done| done.words(&lingers, &tokens_linger, tokens.len())),
         problem,
         applications: access::applications(&held, &agreed),
-        lingers: app
-            .config
-            .authorization
-            .embedded()
-            .map_or_else(|| LINGERS.to_owned(), |own| words::duration(own.access_token_ttl)),
+        lingers,
+        tokens,
+        tokens_linger,
         elsewhere: elsewhere(member.map(|member| member.source)),
         shortest: SHORTEST,
     };
@@ -200,40 +253,12 @@ fn order(form: &Parameters) -> Option<Order> {
     let text = |name| form.text(name, MAX_FIELD).ok().flatten();
     match text("order")? {
         "end" => Some(Order::End(text("client")?.to_owned())),
+        "end_connection" => Some(Order::EndConnection(text("grant")?.to_owned())),
+        "end_token" => Some(Order::EndToken(text("token")?.to_owned())),
         "end_all" => Some(Order::EndAll),
         "sign_out" => Some(Order::SignOut),
         "sign_out_everywhere" => Some(Order::SignOutEverywhere),
         "password" => Some(Order::Password),
         _ => None,
-    }
-}
-
-impl Done {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ended => "ended",
-            Self::EndedAll => "ended_all",
-            Self::Password => "password",
-        }
-    }
-
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Ended => "Its access has ended.",
-            Self::EndedAll => "All access has ended.",
-            Self::Password => {
-                "Your password is changed. You are signed out everywhere else, and every application has to ask you again."
-            }
-        }
-    }
-
-    /// What this session was told was done: anyone can make up a link that says so.
-    fn told(parameters: &Parameters, session: &Session) -> Option<Self> {
-        let text = |name| parameters.text(name, MAX_FIELD).ok().flatten();
-        let (named, seal) = (text("done")?, text("seal")?);
-        [Self::Ended, Self::EndedAll, Self::Password].into_iter().find(|done| {
-            done.as_str() == named
-                && csrf::matches(seal, &session.cookie, Form::Done, done.as_str())
-        })
     }
 }

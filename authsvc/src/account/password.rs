@@ -48,6 +48,10 @@ pub(super) async fn change(
     let own = app.users().by_sub(&session.login.sub).await?;
     let own = own.filter(|own| matches!(own.source, Source::Database { .. }));
     let Some(email) = own.and_then(|own| own.email) else { return Err(Trouble::Unreadable) };
+    if new == current {
+        let problem = "The new password is the old one. Nothing was changed.";
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, problem.to_owned()).await;
+    }
     let place = app.passwords.begin()?;
     let member = match attempt(app, &place, (&email, &current), address).await? {
         Attempt::Member(member) => member,
@@ -79,5 +83,5 @@ pub(super) async fn change(
     let member = Member { source, ..*member };
     let session = sessions::begin(app, headers, &member).await?;
     let cookie = Cookie::Session.set(&app.config.public_url, &session.cookie);
-    Ok(with_cookie(told(&session, Done::Password), cookie))
+    Ok(with_cookie(told(&session, &Done::Password), cookie))
 }

@@ -191,13 +191,17 @@ pub struct Account {
     /// Token of the forms.
     pub csrf: String,
     /// What was done just now.
-    pub done: Option<&'static str>,
+    pub done: Option<String>,
     /// Why the password was not changed.
     pub problem: Option<String>,
     /// What has access, or had the user's agreement.
     pub applications: Vec<Application>,
     /// How long an access token lives on.
     pub lingers: String,
+    /// Personal access tokens that live.
+    pub tokens: Vec<Token>,
+    /// How long one that has ended is accepted.
+    pub tokens_linger: String,
     /// Where they can change their password, if not here.
     pub elsewhere: Option<String>,
     /// Characters of the shortest password.
@@ -219,13 +223,45 @@ pub struct Application {
     pub resources: Vec<String>,
     /// What it may do.
     pub scopes: Vec<Scope>,
-    /// How many times it has access.
-    pub connections: usize,
+    /// Each access that it has, the youngest first.
+    pub connections: Vec<Connection>,
     /// Whether it gets access again without a question.
     pub is_remembered: bool,
     /// The first access that lives, or the first agreement.
     pub since: Option<Moment>,
     /// When it last got tokens.
+    pub last_at: Option<Moment>,
+}
+
+/// One access of an application.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Connection {
+    /// Of the grant.
+    pub id: String,
+    /// Who got its code.
+    pub receiver: String,
+    /// When it began.
+    pub since: Moment,
+    /// When tokens were last issued from it.
+    pub last_at: Moment,
+}
+
+/// A personal access token on the page of whom it stands for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Token {
+    /// Identity, as the operator knows it.
+    pub id: String,
+    /// What the operator calls it.
+    pub name: String,
+    /// Where it opens something.
+    pub resources: Vec<String>,
+    /// What it opens there.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub since: Moment,
+    /// When it ends by itself.
+    pub until: Moment,
+    /// When it was last used.
     pub last_at: Option<Moment>,
 }
 

@@ -7,6 +7,8 @@ use super::{Error, Store, Turn, endings::EndedBy};
 /// A grant that lives.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Held {
+    /// Identity of the grant.
+    pub id: String,
     /// Who has it.
     pub client_id: String,
     /// As it claims; nothing if it is not registered any more.
@@ -48,7 +50,7 @@ impl Store {
     /// When the database fails.
     pub async fn held(&self, sub: &str, credential: &[u8], now: i64) -> Result<Vec<Held>, Error> {
         let held = sqlx::query_as(
-            "SELECT grants.client_id, clients.name, codes.redirect_uri, grants.resources, grants.scope,
+            "SELECT grants.id, grants.client_id, clients.name, codes.redirect_uri, grants.resources, grants.scope,
                     grants.created_at,
                     (SELECT MAX(used_at_ms) FROM refresh_tokens WHERE grant_id = grants.id) AS used_at_ms
              FROM grants JOIN codes ON codes.id = grants.code
@@ -155,6 +157,7 @@ impl FromRow<'_, AnyRow> for Held {
         let since = row.try_get("created_at")?;
         let used_at_ms: Option<i64> = row.try_get("used_at_ms")?;
         Ok(Self {
+            id: row.try_get("id")?,
             client_id: row.try_get("client_id")?,
             name: row.try_get("name")?,
             redirect_uri: row.try_get("redirect_uri")?,

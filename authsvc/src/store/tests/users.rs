@@ -157,7 +157,9 @@ async fn access_is_listed(place: Place) {
     let store = place.open().await;
     granted(&store).await;
     let credential = code().granted.credential;
+    let id = store.grant_of_refresh(&FIRST).await.unwrap().unwrap().id;
     let held = |last_at| Held {
+        id: id.clone(),
         client_id: "client".to_owned(),
         name: None,
         redirect_uri: code().redirect_uri,
