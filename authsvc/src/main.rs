@@ -19,7 +19,9 @@ use attache_authsvc::{
     keys::Haste,
     logging,
     operator::Operator,
-    password, personal_token, private_file,
+    password,
+    personal_token::Refused,
+    private_file,
     random::Random,
     render, server, store,
 };
@@ -217,7 +219,7 @@ fn refuse(error: &anyhow::Error) -> ExitCode {
     let mistake = error.is::<Mistakes>()
         || error.is::<init::Error>()
         || error.is::<password::Error>()
-        || error.is::<personal_token::Refused>();
+        || error.downcast_ref::<Refused>().is_some_and(Refused::is_mistake);
     match (told, mistake) {
         (Ok(()), true) => ExitCode::from(2),
         (Ok(()), false) | (Err(_), _) => ExitCode::FAILURE,

@@ -5,7 +5,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use attache_protocol::{claims::Audience, personal_token, secret::Secret};
+use attache_protocol::{claims::Audience, personal_token, plugin::Authentication, secret::Secret};
 use thiserror::Error;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         resource::{self, InvalidTarget},
         scope,
     },
-    config::{Config, Elsewhere, Embedded, PersonalTokens},
+    config::{Config, Elsewhere, Embedded, PersonalTokens, Server},
     introspection::Active,
     random::Random,
     state::App,
@@ -56,8 +56,14 @@ pub enum Refused {
     #[error("there is no user {0}: `authsvc user list` names them")]
     NoUser(String),
     /// The server is not one of ours.
-    #[error("{0}: `authsvc check` names the servers")]
-    NoServer(#[from] InvalidTarget),
+    #[error("there is no server {0}: `authsvc check` names them, each by the URL that clients use")]
+    NoServer(String),
+    /// The servers together are not what may be asked for.
+    #[error(transparent)]
+    Servers(InvalidTarget),
+    /// The server lets everybody in.
+    #[error("{0} has `authentication: none`, a token would open nothing there")]
+    Open(String),
     /// None of the servers has this scope.
     #[error("there is no scope {unknown} here: the servers of this token have {known}")]
     NoScope {
@@ -72,6 +78,14 @@ pub enum Refused {
     /// Its name would break lists and events.
     #[error("a name has 1 to {MAX_NAME} letters, digits and ._-")]
     Name,
+}
+
+impl Refused {
+    /// Whether it is a mistake on the command line or in the configuration, and not of what there is now.
+    #[must_use]
+    pub const fn is_mistake(&self) -> bool {
+        !matches!(self, Self::NoUser(_))
+    }
 }
 
 /// A token that was just made: shown once, and never again.
@@ -108,7 +122,7 @@ pub fn make(
         return Err(Refused::Name);
     }
     let member = member.ok_or_else(|| Refused::NoUser(order.email.clone()))?;
-    let servers = resource::resolve(config, &order.resources)?;
+    let servers = servers(config, &order.resources)?;
     let scopes = scope::exactly(&servers, &order.scopes)
         .map_err(|scope::Unknown { unknown, known }| Refused::NoScope { unknown, known })?;
     let user = member.login(now);
@@ -127,6 +141,20 @@ pub fn make(
             used_at: None,
         },
     })
+}
+
+/// The servers that are asked for, each of which has to look at tokens.
+fn servers<'a>(config: &'a Config, asked: &[String]) -> Result<Vec<&'a Server>, Refused> {
+    let is_unknown = |one: &&String| resource::resolve(config, std::slice::from_ref(*one)).is_err();
+    let servers = resource::resolve(config, asked).map_err(|invalid| {
+        let unknown = asked.iter().find(is_unknown);
+        unknown.map_or(Refused::Servers(invalid), |unknown| Refused::NoServer(unknown.clone()))
+    })?;
+    let open = servers.iter().find(|server| server.authentication == Authentication::None);
+    match open {
+        Some(server) => Err(Refused::Open(resource::uri(config, server))),
+        None => Ok(servers),
+    }
 }
 
 /// What a token is worth now; nothing if it is dead, or its user is gone.

@@ -241,3 +241,30 @@ fn users_of_the_database_are_listed_changed_and_removed() {
     assert_eq!(gone.status.code(), Some(1));
     assert!(err(&gone).contains("`authsvc user list` names them"), "{}", err(&gone));
 }
+
+#[test]
+fn an_option_that_is_empty_is_a_mistake_and_not_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(authsvc(folder.path(), &["init"], "").status.code(), Some(0));
+    let create = |user: &str, more: [&str; 2]| {
+        let all = [&["token", "create", "--expires", "1h", "--user", user][..], &more].concat();
+        authsvc(folder.path(), &all, "")
+    };
+    for option in ["--scopes", "--resource", "--name"] {
+        for value in ["", " "] {
+            let refused = create("admin@example.com", [option, value]);
+            assert_eq!(refused.status.code(), Some(2), "{option}: {}", out(&refused));
+            assert_eq!(out(&refused), "");
+        }
+    }
+    let refused = create("", ["--name", "ci"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+    for unknown in [
+        create("nobody@example.com", ["--name", "ci"]),
+        authsvc(folder.path(), &["token", "list", "--user", "nobody@example.com"], ""),
+        authsvc(folder.path(), &["user", "disable", "nobody@example.com"], ""),
+    ] {
+        let said = "authsvc: there is no user nobody@example.com: `authsvc user list` names them\n";
+        assert_eq!((unknown.status.code(), err(&unknown).as_str()), (Some(1), said));
+    }
+}

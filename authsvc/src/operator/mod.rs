@@ -56,7 +56,7 @@ impl Operator {
             let state = key.state.as_str().to_owned();
             vec![key.kid.clone(), key.algorithm.clone(), state, date(key.since), what]
         });
-        Ok(table(["KID", "ALGORITHM", "STATE", "SINCE", ""], rows.collect()))
+        Ok(table(["KID", "ALGORITHM", "STATE", "SINCE", "TERM"], rows.collect()))
     }
 
     /// Lets the next key sign before its time.
@@ -190,7 +190,7 @@ mod tests {
         let operator = operator(&bench).await;
         let listed = operator.keys().await.unwrap();
         let lines: Vec<&str> = listed.lines().collect();
-        assert!(lines[0].starts_with("KID"), "{listed}");
+        assert!(lines[0].starts_with("KID") && lines[0].ends_with("TERM"), "{listed}");
         assert!(lines[1].contains("EdDSA      current  2026-09-21T14:13:20Z  signs until 2026-12"));
         assert!(lines[2].contains("next     2026-09-21T14:13:20Z  may sign from 2026-09-21T14:23"));
         let early = operator.rotate(Haste::Wait).await.unwrap_err().to_string();

@@ -1,13 +1,11 @@
 //! Personal access tokens, as the operator makes, lists and revokes them.
 
-use anyhow::bail;
-
 use super::{Operator, date, table};
 use crate::{
     config::PersonalTokens,
     personal_token::{self, Made, Order},
     store::{self, personal_tokens::PersonalToken},
-    users::Directory,
+    users::{Directory, email::Email},
 };
 
 impl Operator {
@@ -27,10 +25,10 @@ impl Operator {
     /// Every token, or those of one user.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn tokens(&self, email: Option<&str>) -> anyhow::Result<String> {
+    /// When there is no such user, or the database fails.
+    pub async fn tokens(&self, email: Option<&Email>) -> anyhow::Result<String> {
         let of_user = |token: &PersonalToken| {
-            email.is_none_or(|email| token.email.eq_ignore_ascii_case(email.trim()))
+            email.is_none_or(|email| token.email.eq_ignore_ascii_case(email.as_str()))
         };
         let tokens = self.store.personal_tokens().await?;
         let mut rows = Vec::new();
@@ -41,7 +39,12 @@ impl Operator {
             let name = token.name.unwrap_or_default();
             rows.push(vec![token.id, token.email, state, used, token.scope, resources, name]);
         }
-        let titles = ["TOKEN", "USER", "", "LAST USED", "SCOPES", "FOR", "NAME"];
+        if let Some(email) = email
+            && rows.is_empty()
+        {
+            self.somebody(email).await?;
+        }
+        let titles = ["TOKEN", "USER", "STATE", "LAST USED", "SCOPES", "FOR", "NAME"];
         Ok(table(titles, rows))
     }
 
@@ -51,7 +54,9 @@ impl Operator {
     /// When there is no such token, or the database fails.
     pub async fn revoke_token(&self, id: &str) -> anyhow::Result<String> {
         if !self.store.revoke_personal_token(id, self.clock.now_unix()).await? {
-            bail!("there is no token {id} that could be revoked: `authsvc token list` names them");
+            let known = self.store.personal_tokens().await?.iter().any(|token| token.id == id);
+            anyhow::ensure!(known, "there is no token {id}: `authsvc token list` names them");
+            return Ok(format!("{id} was revoked before\n"));
         }
         let when = match self.config.authorization.own()?.personal_tokens {
             PersonalTokens::On { cache } => format!("within {} s", cache.as_secs()),
@@ -93,11 +98,14 @@ impl Made {
 mod tests {
     use std::time::Duration;
 
+    use attache_protocol::plugin::Authentication;
+
     use super::super::tests::operator;
     use crate::{
         config::PersonalTokens,
         personal_token::{Order, Refused},
         testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE, embedded, server},
+        users::email::Email,
     };
 
     fn order() -> Order {
@@ -125,17 +133,22 @@ mod tests {
             format!("{id}  {EMAIL}  until 2026-09-22T14:13:20Z  -          mcp     {RESOURCE}  ci");
         assert_eq!(line, expected);
         assert!(!listed.contains(made.token.reveal()));
-        assert_eq!(operator.tokens(Some(" Admin@example.COM")).await.unwrap(), listed);
-        assert_eq!(operator.tokens(Some("bob@example.com")).await.unwrap().lines().count(), 1);
+        assert!(listed.lines().next().unwrap().contains("  STATE  "), "{listed}");
+        let email = |text| Email::parse(text).unwrap();
+        let of_admin = operator.tokens(Some(&email(" Admin@example.COM"))).await.unwrap();
+        assert_eq!(of_admin, listed);
+        let of_nobody = operator.tokens(Some(&email("bob@example.com"))).await.unwrap_err();
+        let said = "there is no user bob@example.com: `authsvc user list` names them";
+        assert_eq!(of_nobody.to_string(), said);
 
         let said = operator.revoke_token(&id).await.unwrap();
         assert_eq!(said, format!("{id} is revoked: every Envoy refuses it within 30 s\n"));
         let listed = operator.tokens(None).await.unwrap();
         assert!(listed.contains("revoked 2026-09-21T14:13:20Z"), "{listed}");
-        for id in [id.as_str(), "nobody"] {
-            let said = operator.revoke_token(id).await.unwrap_err().to_string();
-            assert!(said.contains("`authsvc token list` names them"), "{said}");
-        }
+        let said = operator.revoke_token(&id).await.unwrap();
+        assert_eq!(said, format!("{id} was revoked before\n"));
+        let said = operator.revoke_token("nobody").await.unwrap_err().to_string();
+        assert_eq!(said, "there is no token nobody: `authsvc token list` names them");
         operator.make_token(&order()).await.unwrap();
         bench.advance(Duration::from_hours(24));
         assert!(operator.tokens(None).await.unwrap().contains("expired 2026-09-22T14:13:20Z"));
@@ -147,6 +160,9 @@ mod tests {
             let mut weather = server("weather");
             weather.scopes = vec!["read".to_owned(), "mcp".to_owned()];
             config.servers.push(weather);
+            let mut open = server("open");
+            open.authentication = Authentication::None;
+            config.servers.push(open);
         })
         .await;
         let operator = operator(&bench).await;
@@ -162,18 +178,24 @@ mod tests {
             operator.make_token(&order).await.unwrap_err().downcast::<Refused>().unwrap()
         };
         let email = "bob@example.com".to_owned();
-        assert_eq!(
-            refused(Order { email: email.clone(), ..order() }).await,
-            Refused::NoUser(email)
-        );
+        let nobody = refused(Order { email: email.clone(), ..order() }).await;
+        assert!(!nobody.is_mistake() && nobody == Refused::NoUser(email));
+        let open = format!("{PUBLIC_URL}/open/mcp");
+        let resources = vec![RESOURCE.to_owned(), open.clone()];
+        let said = refused(Order { resources, ..order() }).await;
+        assert!(said.to_string().contains("`authentication: none`") && said == Refused::Open(open));
+        let resources = vec![RESOURCE.to_owned(); 11];
+        let said = refused(Order { resources, ..order() }).await;
+        assert!(matches!(said, Refused::Servers(_)), "{said}");
         for scope in ["read", "", "MCP", "offline_access"] {
             let said = refused(Order { scopes: vec![scope.to_owned()], ..order() }).await;
             let known = "mcp".to_owned();
             assert_eq!(said, Refused::NoScope { unknown: scope.to_owned(), known });
         }
         for resource in ["https://evil.example/mcp", PUBLIC_URL, "everything"] {
-            let said = refused(Order { resources: vec![resource.to_owned()], ..order() }).await;
-            assert!(matches!(said, Refused::NoServer(_)), "{resource}");
+            let resources = vec![RESOURCE.to_owned(), resource.to_owned()];
+            let said = refused(Order { resources, ..order() }).await;
+            assert_eq!(said, Refused::NoServer(resource.to_owned()));
         }
         for life in [Duration::ZERO, Duration::from_millis(999), Duration::from_hours(367 * 24)] {
             assert_eq!(refused(Order { life, ..order() }).await, Refused::Life);

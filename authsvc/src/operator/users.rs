@@ -226,6 +226,18 @@ impl Operator {
         }
     }
 
+    /// Anybody of this address, wherever they are kept.
+    pub(super) async fn somebody(&self, email: &Email) -> anyhow::Result<Member> {
+        if let Some(member) = users::configured(&self.config, email) {
+            return Ok(member);
+        }
+        let user = self.store.user_with_email(email.as_str()).await?;
+        match user {
+            Some(user) => Ok(user.into()),
+            None => Err(self.nobody(email).await?),
+        }
+    }
+
     /// So many personal access tokens, in words; nothing if there are none, or they are accepted nowhere.
     fn tokens_in_words(&self, count: u64) -> Option<String> {
         let embedded = self.config.authorization.embedded()?;
