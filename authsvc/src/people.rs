@@ -8,7 +8,7 @@ use attache_authsvc::{
         email::{Email, Whom},
     },
 };
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 
 use crate::{File, operate, say};
 
@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Hash,
     /// List the users, where each is kept, how many grants each has given, and their personal access tokens (PATs)
     List(File),
+    /// Show a user: groups, grants, personal access tokens
+    Show(Named),
     /// Add a user to the database; their password is asked for, or comes from a pipe
     Add {
         /// What they will type to log in
@@ -34,6 +36,27 @@ pub(crate) enum Command {
         email: Email,
         #[command(flatten)]
         file: File,
+    },
+    /// Give a user of the database other groups, instead of those that they have
+    Groups {
+        /// A user of the database, as `list` shows them
+        email: Email,
+        /// A group for their tokens; repeat for more
+        #[arg(long = "group", value_name = "G", value_parser = users::group, required_unless_present = "none")]
+        groups: Vec<String>,
+        /// No group at all
+        #[arg(long, conflicts_with = "groups")]
+        none: bool,
+        #[command(flatten)]
+        file: File,
+    },
+    /// End what a user has granted; they may log in and grant anew
+    End {
+        #[command(flatten)]
+        whom: Named,
+        /// Only what they granted to this client [default: to every one]
+        #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+        client: Option<String>,
     },
     /// Keep a user, or an account at a provider, from logging in; all that they granted ends, their personal access tokens rest
     Disable(Named),
@@ -65,6 +88,13 @@ impl Command {
             }
             Self::Password { email, file } => {
                 operate(&file, async |desk| desk.change_password(&email, ask::password).await)
+            }
+            Self::Show(Named { whom, file }) => operate(&file, async |desk| desk.user(&whom).await),
+            Self::Groups { email, groups, file, none: _ } => {
+                operate(&file, async |desk| desk.change_groups(&email, &groups).await)
+            }
+            Self::End { whom: Named { whom, file }, client } => {
+                operate(&file, async |desk| desk.end_access(&whom, client.as_deref()).await)
             }
             Self::Disable(Named { whom, file }) => match whom {
                 Whom::User(email) => operate(&file, async |desk| desk.disable_user(&email).await),

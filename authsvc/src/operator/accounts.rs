@@ -31,6 +31,7 @@ impl Operator {
                 credential: member.map(|member| member.credential()),
                 since: None,
                 sub: id,
+                is_account: true,
                 groups,
             });
         }

@@ -3,6 +3,7 @@
 //! Everything goes through the database, where the service finds it at its next request.
 
 mod accounts;
+mod person;
 mod tokens;
 mod users;
 
@@ -158,6 +159,10 @@ fn date(seconds: i64) -> String {
 fn table<const N: usize>(titles: [&str; N], rows: Vec<Vec<String>>) -> String {
     let titles = titles.map(str::to_owned).to_vec();
     let all: Vec<Vec<String>> = std::iter::once(titles).chain(rows).collect();
+    lines::<N>(&all)
+}
+
+fn lines<const N: usize>(all: &[Vec<String>]) -> String {
     let width = |column: usize| {
         all.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max()
     };

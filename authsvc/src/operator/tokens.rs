@@ -8,6 +8,10 @@ use crate::{
     users::{Directory, email::Email},
 };
 
+/// What is said of each token.
+pub(super) const TITLES: [&str; 7] =
+    ["TOKEN", "USER", "STATE", "LAST USED", "SCOPES", "FOR", "NAME"];
+
 impl Operator {
     /// Makes a token and keeps its digest; nobody can show it again.
     ///
@@ -33,19 +37,26 @@ impl Operator {
         let tokens = self.store.personal_tokens().await?;
         let mut rows = Vec::new();
         for token in tokens.into_iter().filter(of_user) {
-            let state = self.state(&token).await?;
-            let used = token.used_at.map_or_else(|| "-".to_owned(), date);
-            let resources = token.resources.join(" ");
-            let name = token.name.unwrap_or_default();
-            rows.push(vec![token.id, token.email, state, used, token.scope, resources, name]);
+            rows.push(self.token_line(token).await?);
         }
         if let Some(email) = email
             && rows.is_empty()
         {
             self.somebody(email).await?;
         }
-        let titles = ["TOKEN", "USER", "STATE", "LAST USED", "SCOPES", "FOR", "NAME"];
-        Ok(table(titles, rows))
+        Ok(table(TITLES, rows))
+    }
+
+    /// A token as it is listed, under [`TITLES`].
+    pub(super) async fn token_line(
+        &self,
+        token: PersonalToken,
+    ) -> Result<Vec<String>, store::Error> {
+        let state = self.state(&token).await?;
+        let used = token.used_at.map_or_else(|| "-".to_owned(), date);
+        let resources = token.resources.join(" ");
+        let name = token.name.unwrap_or_default();
+        Ok(vec![token.id, token.email, state, used, token.scope, resources, name])
     }
 
     /// Revokes a token.

@@ -31,6 +31,8 @@ pub(super) struct Row {
     pub(super) since: Option<i64>,
     /// Subject.
     pub(super) sub: String,
+    /// Whether they log in at a provider.
+    pub(super) is_account: bool,
     /// Groups.
     pub(super) groups: Vec<String>,
 }
@@ -47,6 +49,24 @@ impl Operator {
             tokens: self.store.personal_tokens().await?,
             now,
         };
+        let rows = self.rows().await?;
+        let rows = rows.into_iter().map(|row| row.line(&held)).collect();
+        let titles = [
+            "USER",
+            "SOURCE",
+            "STATE",
+            "GRANTS",
+            "LAST GRANT",
+            "PATS",
+            "PASSWORD SINCE",
+            "SUBJECT",
+            "GROUPS",
+        ];
+        Ok(table(titles, rows))
+    }
+
+    /// Everybody, as they are listed.
+    pub(super) async fn rows(&self) -> anyhow::Result<Vec<Row>> {
         let configured = users::members(&self.config)
             .map(|member| Row::of(member, "configuration", "active".to_owned(), None));
         let mut rows: Vec<Row> = configured.collect();
@@ -62,19 +82,7 @@ impl Operator {
             rows.push(Row::of(Member::from(user), "database", state, since));
         }
         rows.extend(self.account_rows().await?);
-        let rows = rows.into_iter().map(|row| row.line(&held)).collect();
-        let titles = [
-            "USER",
-            "SOURCE",
-            "STATE",
-            "GRANTS",
-            "LAST GRANT",
-            "PATS",
-            "PASSWORD SINCE",
-            "SUBJECT",
-            "GROUPS",
-        ];
-        Ok(table(titles, rows))
+        Ok(rows)
     }
 
     /// Adds a user to the database.
@@ -217,7 +225,7 @@ impl Operator {
 
     /// The user of the database, who can be changed: one that the configuration hides cannot, since whoever asks
     /// means the other.
-    async fn own(&self, email: &Email) -> anyhow::Result<User> {
+    pub(super) async fn own(&self, email: &Email) -> anyhow::Result<User> {
         let user = self.store.user_with_email(email.as_str()).await?;
         let user = user.filter(|_| users::configured(&self.config, email).is_none());
         match user {
@@ -251,7 +259,7 @@ impl Operator {
     }
 
     /// Why there is nobody to be changed.
-    async fn nobody(&self, email: &Email) -> anyhow::Result<anyhow::Error> {
+    pub(super) async fn nobody(&self, email: &Email) -> anyhow::Result<anyhow::Error> {
         if users::configured(&self.config, email).is_some() {
             return Ok(anyhow!(
                 "{email} is a user of the configuration: change or remove them there, in `authorization.embedded.users` (`authsvc user hash` makes a `password_hash`), and restart authsvc"
@@ -270,11 +278,12 @@ impl Row {
     fn of(member: Member, source: &str, state: String, since: Option<i64>) -> Self {
         let credential = Some(member.credential());
         let Member { name, sub, groups, .. } = member;
-        Self { user: name, source: source.to_owned(), state, credential, since, sub, groups }
+        let source = source.to_owned();
+        Self { user: name, source, state, credential, since, sub, is_account: false, groups }
     }
 
     fn line(self, held: &Held) -> Vec<String> {
-        let Self { user, source, state, credential, since, sub, groups } = self;
+        let Self { user, source, state, credential, since, sub, groups, .. } = self;
         let is_theirs =
             |one: &&Holder| one.sub == sub && Some(&one.credential) == credential.as_ref();
         let holder = held.holders.iter().find(is_theirs);

@@ -175,6 +175,21 @@ impl Store {
         Ok(Some(Ended { grants, tokens }))
     }
 
+    /// Gives a user other groups; `false` if there is none. What they granted goes on with them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_groups(&self, id: &str, groups: &[String]) -> Result<bool, Error> {
+        let mut transaction = self.write().await?;
+        let done = sqlx::query("UPDATE users SET user_groups = $2 WHERE id = $1")
+            .bind(id)
+            .bind(serde_json::to_string(groups).unwrap_or_default())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Lets a user log in again; `false` if they may, or there is none. What was granted before stays dead.
     ///
     /// # Errors

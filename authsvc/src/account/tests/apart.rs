@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    LOOPBACK, NEW, SECOND, WEB, WEB_REDIRECT, account, bench, change, connect, order, refresh,
+    LOOPBACK, LOOPBACK_REDIRECT, NEW, SECOND, WEB, WEB_REDIRECT, account, bench, change, connect,
+    order, refresh,
 };
 use crate::{
     authorization::tests::browser::Browser,
     config::PersonalTokens,
+    operator::Operator,
     personal_token::{Made, Order, make},
     store,
-    testing::{Answer, Bench, EMAIL, embedded},
+    testing::{Answer, Bench, EMAIL, embedded, form, user},
+    users::email::{Email, Whom},
 };
 
 /// The value of every hidden field of this name.
@@ -138,4 +142,84 @@ async fn s48_tokens_that_open_nothing_are_not_listed() {
     off.app.config = config.into();
     let page = account(&mut Browser::new(&off), EMAIL).await;
     assert!(!page.body.contains("Personal access tokens"), "{page:?}");
+}
+
+#[tokio::test]
+async fn the_operator_sees_what_one_user_granted_and_ends_it() {
+    let bench = bench().await;
+    let app = &bench.app;
+    let config = (*app.config).clone();
+    let operator = Operator::open(config, app.clock.clone(), app.random.clone()).await.unwrap();
+    let whom: Whom = SECOND.parse().unwrap();
+    let shown = operator.user(&whom).await.unwrap();
+    assert!(shown.ends_with("\nno grants\n\nno personal access tokens\n"), "{shown}");
+
+    let mut browser = Browser::new(&bench);
+    let first = connect(&mut browser, SECOND, (WEB, WEB_REDIRECT)).await;
+    bench.advance(Duration::from_secs(60));
+    let second = connect(&mut browser, SECOND, (LOOPBACK, LOOPBACK_REDIRECT)).await;
+    let of_another = connect(&mut Browser::new(&bench), EMAIL, (WEB, WEB_REDIRECT)).await;
+    let made = token(&bench, SECOND, Some("ci")).await;
+    let shown = operator.user(&whom).await.unwrap();
+    for text in [
+        "user            second@example.com\n",
+        "kept in         database\n",
+        "groups          Guests\n",
+        "password since  2026-09-21T14:13:20Z\n",
+        "2026-09-21T14:13:20Z  2026-09-21T14:13:20Z  client.example  http://localhost:8080/everything/mcp  mcp offline_access  Web Client\n",
+        "loopback-client  2026-09-21T14:14:20Z",
+        "until 2026-09-22T14:14:20Z",
+    ] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    let by_subject: Whom = user(&bench, SECOND).id.parse().unwrap();
+    assert_eq!(operator.user(&by_subject).await.unwrap(), shown);
+
+    let said = operator.end_access(&whom, Some(WEB)).await.unwrap();
+    assert!(said.starts_with("1 grant has ended that second@example.com gave to web-client, "));
+    assert_eq!(refresh(&bench, WEB, &first).await, None);
+    refresh(&bench, LOOPBACK, &second).await.unwrap();
+    refresh(&bench, WEB, &of_another).await.unwrap();
+    let said = operator.end_access(&whom, None).await.unwrap();
+    assert!(said.starts_with("1 grant has ended that second@example.com gave, "), "{said}");
+    assert!(
+        is_alive(&bench, &made).await && browser.get("/account").await.status == StatusCode::OK
+    );
+    let nobody: Whom = "nobody@example.com".parse().unwrap();
+    for said in [operator.user(&nobody).await, operator.end_access(&nobody, None).await] {
+        let said = said.unwrap_err().to_string();
+        assert_eq!(said, "there is no user nobody@example.com: `authsvc user list` names them");
+    }
+}
+
+#[tokio::test]
+async fn groups_of_a_user_change_and_their_tokens_follow() {
+    let bench = bench().await;
+    let app = &bench.app;
+    let config = (*app.config).clone();
+    let operator = Operator::open(config, app.clock.clone(), app.random.clone()).await.unwrap();
+    let mut browser = Browser::new(&bench);
+    let refresh_token = connect(&mut browser, SECOND, (WEB, WEB_REDIRECT)).await;
+    let email = Email::parse(SECOND).unwrap();
+    let groups = ["a".to_owned(), "b".to_owned()];
+    let said = operator.change_groups(&email, &groups).await.unwrap();
+    assert_eq!(
+        said,
+        "second@example.com is in a, b: of access tokens this holds from the next refresh on; of personal access tokens within 30 s\n"
+    );
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token.as_str()),
+        ("client_id", WEB),
+    ];
+    let answer = bench.public(form("/oauth/token", &fields)).await.json();
+    let claims = answer["access_token"].as_str().unwrap().split('.').nth(1).unwrap();
+    let claims: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!(claims["groups"], serde_json::json!(["a", "b"]));
+    let said = operator.change_groups(&email, &[]).await.unwrap();
+    assert!(said.starts_with("second@example.com is in no group any more: "), "{said}");
+    let configured = Email::parse(EMAIL).unwrap();
+    let said = operator.change_groups(&configured, &groups).await.unwrap_err().to_string();
+    assert!(said.contains("is a user of the configuration"), "{said}");
 }
