@@ -1,6 +1,7 @@
 //! For tests: the whole service in this process, on a database of its own, with a stopped clock and fixed dice.
 
 pub(crate) mod body;
+pub(crate) mod log;
 pub(crate) mod place;
 pub(crate) mod provider;
 

@@ -72,7 +72,34 @@ pub async fn authenticate<'a>(
     headers: &HeaderMap,
     form: &Parameters,
 ) -> Result<Caller<'a>, Refusal> {
-    let Credentials { id, shown, by } = credentials(headers, form)?;
+    let (id, found) = match credentials(headers, form) {
+        Ok(credentials) => {
+            (Some(credentials.id.clone()), identify(app, address, credentials).await)
+        }
+        Err(refusal) => (None, Err(refusal)),
+    };
+    if let Err(Refusal::InvalidClient(reason, _)) = &found {
+        // What is no client's id may be anything, a secret in the wrong place, too.
+        let known = match &id {
+            Some(id) => is_known(app, id).await?,
+            None => false,
+        };
+        let client_id = id.as_deref().filter(|_| known).unwrap_or("unknown");
+        tracing::warn!(client_id, %address, reason, "a client did not show who it is");
+    }
+    found
+}
+
+async fn is_known(app: &App, id: &str) -> Result<bool, store::Error> {
+    let is_program = machine::programs(&app.config).iter().any(|client| client.id == id);
+    Ok(is_program || app.store.client(id).await?.is_some())
+}
+
+async fn identify<'a>(
+    app: &'a App,
+    address: IpAddr,
+    Credentials { id, shown, by }: Credentials,
+) -> Result<Caller<'a>, Refusal> {
     let mut programs = machine::programs(&app.config).iter();
     if let Some(machine) = programs.find(|client| client.id == id) {
         prove(app, machine, &shown, by).await?;

@@ -1,16 +1,16 @@
 //! What a token request may look like, and how clients show who they are.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
 };
-
-use axum::http::{StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
 use super::{BAD, Flow, UNAUTHORIZED, VERIFIER, basic, invalid, refresh_token};
-use crate::testing::{RESOURCE, form, get};
+use crate::{
+    address::Peer,
+    testing::{RESOURCE, form, get, log::Log},
+};
 
 #[tokio::test]
 async fn s09_a_repeated_parameter_is_refused_unless_it_is_resource() {
@@ -174,38 +174,10 @@ async fn a_public_client_has_no_secret() {
     refresh_token(&flow.post(&fields).await);
 }
 
-/// Where a test reads the log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn s64_no_secret_is_logged_at_any_level() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    // For all threads: other tests run at the same time, and one without a subscriber can silence the others. What
-    // they log is in it, too.
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    // What other tests log at the same time is in it, too.
+    let log = Log::start();
     let flow = Flow::with("client_secret_basic").await;
     let secret = flow.secret.clone().unwrap();
     let code = flow.code(|_code| ()).await;
@@ -217,11 +189,39 @@ async fn s64_no_secret_is_logged_at_any_level() {
     invalid(&flow.redeem(&code, &[("client_secret", &secret)]).await, BAD, "invalid_grant");
     flow.bench.public(get(&format!("/nothing?code={code}&token={token}"))).await;
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     let access = first.json()["access_token"].as_str().unwrap().to_owned();
     assert!(text.contains("tokens were issued") && text.contains("/oauth/token"), "{text}");
     let header = STANDARD.encode(format!("{}:{secret}", flow.client));
     for secret in [&secret, &code, &token, &second, &access, &header, &VERIFIER.to_owned()] {
         assert!(!text.contains(secret.as_str()), "{text}");
+    }
+}
+
+/// A request as it is logged: its own lines.
+async fn logged(flow: &Flow, id: &str, mut request: Request<Body>) -> Vec<serde_json::Value> {
+    let log = Log::start();
+    request.headers_mut().insert("x-request-id", id.parse().unwrap());
+    request.headers_mut().insert("x-forwarded-for", "203.0.113.7".parse().unwrap());
+    request.extensions_mut().insert(Peer("127.0.0.1".parse().unwrap()));
+    flow.bench.public(request).await;
+    log.with(&format!("\"request_id\":\"{id}\""))
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_show_who_it_is_is_logged_without_its_secret() {
+    let flow = Flow::with("client_secret_basic").await;
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
+    for (number, client, named) in
+        [(1, flow.client.as_str(), flow.client.as_str()), (2, "a-secret-in-its-place", "unknown")]
+    {
+        let request = basic(form("/oauth/token", &fields), client, "wrong-secret");
+        let lines = logged(&flow, &format!("who-is-it-{number}"), request).await;
+        let line = lines.iter().find(|line| line["message"] == "a client did not show who it is");
+        let line = line.unwrap_or_else(|| panic!("{lines:?}"));
+        assert_eq!((&line["client_id"], &line["level"]), (&named.into(), &"WARN".into()));
+        assert_eq!(line["address"], "203.0.113.7");
+        let text = format!("{lines:?}");
+        assert!(!text.contains("wrong-secret") && !text.contains("a-secret-in"), "{text}");
     }
 }
