@@ -10,6 +10,7 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
+use url::Url;
 
 use super::{
     answer::{Destination, RedirectUriOrigin, encode},
@@ -67,10 +68,17 @@ async fn authorize(
     parameters: &Parameters,
 ) -> Result<Response, Trouble> {
     let Ok(Some(client_id)) = parameters.text("client_id", MAX_VALUE) else {
+        turned_away("none", &"client_id is missing, repeated or too long");
         return Err(Trouble::UnknownClient);
     };
     let client = client(app, address, client_id).await?;
-    let destination = destination(&client, parameters).ok_or(Trouble::UnknownRedirect)?;
+    let destination = destination(&client, parameters).ok_or_else(|| {
+        let sent = parameters.text("redirect_uri", MAX_VALUE).ok().flatten();
+        let sent = sent.map_or_else(|| "none, or several".to_owned(), place);
+        let reason = format!("redirect_uri is {sent}, and the client did not register it");
+        turned_away(client_id, &reason);
+        Trouble::UnknownRedirect
+    })?;
     let login = sessions::current(app, headers).await?.map(|session| session.login);
     let sub = login.as_ref().map(|login| login.sub.clone());
     let refuse =
@@ -117,18 +125,37 @@ pub fn admit(app: &App, address: IpAddr) -> Result<(), Trouble> {
 /// Who asks: registered here, or described by a document at its URL.
 async fn client(app: &App, address: IpAddr, client_id: &str) -> Result<Client, Trouble> {
     if !cimd::id::is_url(client_id) {
-        return app.store.client(client_id).await?.ok_or(Trouble::UnknownClient);
+        let client = app.store.client(client_id).await?;
+        return client.ok_or_else(|| {
+            turned_away(client_id, &"it is not registered here, or was forgotten");
+            Trouble::UnknownClient
+        });
     }
-    cimd::resolve(app, address, client_id).await.map_err(|error| match error {
-        NoClient::Store(error) => error.into(),
-        NoClient::Id => Trouble::UnknownClient,
-        NoClient::TooMany => Trouble::TooMany,
-        NoClient::Fetch(FetchError::Busy) => Trouble::Overloaded,
-        error @ (NoClient::Fetch(_) | NoClient::Document(_)) => {
-            tracing::info!(client_id, %error, "a client has no document");
-            Trouble::NoDocument
+    cimd::resolve(app, address, client_id).await.map_err(|error| {
+        if !matches!(error, NoClient::Store(_)) {
+            turned_away(client_id, &error);
+        }
+        match error {
+            NoClient::Store(error) => error.into(),
+            NoClient::Id => Trouble::UnknownClient,
+            NoClient::Host(host) => Trouble::UntrustedHost(host),
+            NoClient::TooMany => Trouble::TooMany,
+            NoClient::Fetch(FetchError::Busy) => Trouble::Overloaded,
+            NoClient::Fetch(_) | NoClient::Document(_) => Trouble::NoDocument,
         }
     })
+}
+
+/// Of a request that gets a page and no redirect the client never hears: the operator does.
+fn turned_away(client_id: &str, reason: &dyn std::fmt::Display) {
+    tracing::info!(client_id, %reason, "a client was turned away");
+}
+
+/// A redirect URI as it may be logged: what it carries beside its place may be a secret.
+fn place(redirect_uri: &str) -> String {
+    let Ok(url) = Url::parse(redirect_uri) else { return "what is no URL".to_owned() };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
 
 /// The redirect URI, if it is one of the client's; it may be left out only where there is a single one

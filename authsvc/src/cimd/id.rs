@@ -30,6 +30,15 @@ impl DocumentUrl {
         good.then(|| Self { url, text: client_id.to_owned() })
     }
 
+    /// The host of a `client_id` that names a document as it should, if it is for the host alone that nothing is
+    /// fetched.
+    #[must_use]
+    pub fn untrusted_host(client_id: &str, policy: &MetadataDocuments) -> Option<String> {
+        let any = MetadataDocuments { hosts: vec![HostPattern::Any], ..policy.clone() };
+        let id = Self::parse(client_id, &any).filter(|id| !host(&id.url, policy))?;
+        id.url.host_str().map(str::to_owned)
+    }
+
     /// Where it is.
     #[must_use]
     pub const fn url(&self) -> &Url {

@@ -40,9 +40,12 @@ const KEYS_LEAST: i64 = 60;
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {
-    /// No URL of a document, or of a host that is not trusted.
-    #[error("client_id is no URL of a document that is accepted here")]
+    /// No URL of a document.
+    #[error("client_id is no URL of a document: https, a host and a path, and nothing else")]
     Id,
+    /// The operator does not trust its host.
+    #[error("client_id_metadata_documents.hosts does not have {0}")]
+    Host(String),
     /// Somebody asks for too many.
     #[error("too many documents are asked for")]
     TooMany,
@@ -63,7 +66,8 @@ pub enum NoClient {
 /// When it is not to be had.
 pub async fn resolve(app: &App, address: IpAddr, client_id: &str) -> Result<Client, NoClient> {
     let Some(id) = DocumentUrl::parse(client_id, app.documents.policy()) else {
-        return Err(NoClient::Id);
+        let host = DocumentUrl::untrusted_host(client_id, app.documents.policy());
+        return Err(host.map_or(NoClient::Id, NoClient::Host));
     };
     let now = app.clock.now_unix();
     let kept = app.store.client(id.as_str()).await?;

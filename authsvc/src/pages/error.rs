@@ -1,5 +1,7 @@
 //! Every reason for which a user sees a page instead of being sent back to the application.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -16,6 +18,8 @@ pub enum Trouble {
     UnknownClient,
     /// The document that `client_id` names is not to be had, or is none.
     NoDocument,
+    /// The operator does not trust the host of that document.
+    UntrustedHost(String),
     /// The redirect URI is not one that the client registered: nothing may be sent there.
     UnknownRedirect,
     /// The request is larger than we read, or no form.
@@ -42,7 +46,7 @@ struct Page {
     style: &'static str,
     gateway: String,
     title: &'static str,
-    problem: &'static str,
+    problem: Cow<'static, str>,
     remedy: &'static str,
 }
 
@@ -53,6 +57,13 @@ impl Trouble {
     #[must_use]
     pub fn page(&self, config: &Config) -> Response {
         let (status, title, problem, remedy) = self.text();
+        let problem = match self {
+            Self::UntrustedHost(host) => {
+                format!("This gateway does not accept applications that are described at {host}.")
+                    .into()
+            }
+            _ => Cow::Borrowed(problem),
+        };
         let page = Page { style: STYLE, gateway: gateway(config), title, problem, remedy };
         let mut response = respond(status, &page);
         if matches!(self, Self::Overloaded | Self::TooMany) {
@@ -74,6 +85,13 @@ impl Trouble {
                 "This application does not say what it is",
                 "The application that sent you here describes itself at an address where nothing, or nothing that can be used, was found.",
                 "Try again in a moment; if it stays so, tell whoever makes the application.",
+            ),
+            // Its problem names the host.
+            Self::UntrustedHost(_) => (
+                StatusCode::BAD_REQUEST,
+                "This application is not accepted here",
+                "",
+                "Whoever runs this gateway can allow it.",
             ),
             Self::UnknownRedirect => (
                 StatusCode::BAD_REQUEST,

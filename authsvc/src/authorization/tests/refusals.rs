@@ -6,7 +6,10 @@ use super::browser::{
     Browser, CHALLENGE, LOOPBACK, LOOPBACK_REDIRECT, WEB, WEB_REDIRECT, answered, asking, client,
     error, register_known, url, web,
 };
-use crate::testing::{Bench, RESOURCE, form, get};
+use crate::{
+    config::HostPattern,
+    testing::{Bench, RESOURCE, form, get, log::Log},
+};
 
 async fn page(request: &[(&str, &str)], title: &str) {
     let bench = Bench::new().await;
@@ -208,4 +211,63 @@ async fn what_is_no_form_is_not_read() {
     let mut browser = Browser::new(&bench);
     assert_eq!(browser.get("/oauth/login").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(browser.get("/oauth/consent?interaction=x").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn s54_a_host_that_is_not_trusted_is_named_to_the_user_and_the_setting_to_the_operator() {
+    let bench = Bench::with(|config| {
+        let trusted = HostPattern::Exactly("claude.ai".to_owned());
+        config.authorization.clients.metadata_documents.hosts = vec![trusted];
+    })
+    .await;
+    let document = "https://client.example/oauth/client.json";
+    let answer = bench.public(get(&url(&web(&[("client_id", document)])))).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    for text in [
+        "This application is not accepted here",
+        "described at client.example.",
+        "Whoever runs this gateway can allow it.",
+    ] {
+        assert!(answer.body.contains(text), "{text}: {}", answer.body);
+    }
+    let answer = bench.public(get(&url(&web(&[("client_id", "https://client.example/")])))).await;
+    assert!(answer.body.contains("This application is not known here"), "it names no document");
+}
+
+#[tokio::test]
+async fn who_is_turned_away_is_logged_with_the_reason() {
+    let log = Log::start();
+    let bench = Bench::with(|config| {
+        config.authorization.clients.metadata_documents.hosts = Vec::new();
+    })
+    .await;
+    register_known(&bench).await;
+    let secret = "https://me:password@evil.example:8443/callback?token=secret#secret";
+    for (number, changes, client, reason) in [
+        (1, ("client_id", "nobody"), "nobody", "it is not registered here, or was forgotten"),
+        (
+            2,
+            ("client_id", "https://client.example/x.json"),
+            "https://client.example/x.json",
+            "client_id_metadata_documents.hosts does not have client.example",
+        ),
+        (
+            3,
+            ("redirect_uri", secret),
+            WEB,
+            "redirect_uri is https://evil.example:8443/callback, and the client did not register it",
+        ),
+        (4, ("client_id", ""), "none", "client_id is missing, repeated or too long"),
+    ] {
+        let id = format!("turned-away-{number}");
+        let mut request = get(&url(&web(&[changes])));
+        request.headers_mut().insert("x-request-id", id.parse().unwrap());
+        bench.public(request).await;
+        let lines = log.with(&format!("\"request_id\":\"{id}\""));
+        let line = lines.iter().find(|line| line["message"] == "a client was turned away");
+        let line = line.unwrap_or_else(|| panic!("{lines:?}"));
+        assert_eq!((&line["client_id"], &line["reason"]), (&client.into(), &reason.into()));
+        let text = format!("{lines:?}");
+        assert!(!text.contains("password") && !text.contains("token=secret"), "{text}");
+    }
 }
