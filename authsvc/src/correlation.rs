@@ -1,6 +1,8 @@
 //! One id and one log line per request. The line has the path, never the query, a header or a body: codes,
 //! tokens, passwords and cookies travel there.
 
+use std::time::Duration;
+
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue},
@@ -42,7 +44,7 @@ pub async fn correlate(
         let response = next.run(request).await;
         let took = app.clock.elapsed().saturating_sub(begun);
         let status = response.status();
-        tracing::info!(status = status.as_u16(), took_ms = took.as_millis(), "answered");
+        told(&response, took);
         app.metrics.answered(listener, path, status, took);
         response
     };
@@ -51,6 +53,21 @@ pub async fn correlate(
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
     response
+}
+
+/// The answer came when there was something to say, which may have taken a while: nothing to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Waited;
+
+fn told(response: &Response, took: Duration) {
+    let status = response.status().as_u16();
+    // JSON has no number for a `u128`.
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if response.extensions().get::<Waited>().is_some() {
+        tracing::debug!(status, took_ms, "answered after a wait");
+    } else {
+        tracing::info!(status, took_ms, "answered");
+    }
 }
 
 /// An id goes into logs: only what cannot break them.

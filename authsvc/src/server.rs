@@ -20,8 +20,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use crate::{
-    address::Peer, check, clock::Clock, config::Config, events::delivery::Courier, keys,
-    random::Random, routes, state::App, store, sweep,
+    address::Peer,
+    check,
+    clock::Clock,
+    config::Config,
+    events::delivery::Courier,
+    keys,
+    random::Random,
+    routes,
+    state::App,
+    store::{self, Store},
+    sweep,
 };
 
 /// Connections of one listener at a time; more wait in the kernel's queue.
@@ -118,7 +127,13 @@ impl Running {
         let internal = tokio::spawn(accept(internal, router, app.closing.clone()));
         work(app, &tasks).await?;
         tasks.close();
-        tracing::info!(public = %service.listen, internal = %service.internal, "ready");
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            schema = Store::SCHEMA,
+            public = %service.listen,
+            internal = %service.internal,
+            "ready"
+        );
         Ok(Self { tasks, internal })
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    correlation::Waited,
     state::App,
     store::{StoreError, events::StoredEvent},
 };
@@ -65,6 +66,7 @@ pub async fn list(State(app): State<App>, page: Result<Query<Page>, QueryRejecti
         Err(rejection) => return refuse(rejection.status(), &rejection.body_text()),
     };
     match read(&app, page).await {
+        Ok(listing) if page.wait > 0 => (Extension(Waited), Json(listing)).into_response(),
         Ok(listing) => Json(listing).into_response(),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "events were not listed");

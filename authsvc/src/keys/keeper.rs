@@ -95,8 +95,8 @@ impl Keeper {
     pub async fn tick(&self, now: i64) -> Result<(), KeyError> {
         let keys = self.keys().await?;
         for step in rotation::due(&keys, &self.settings.policy, now) {
-            if self.carry_out(&step, now).await? {
-                tracing::info!(?step, "signing keys changed");
+            if let Some(kid) = self.carry_out(&step, now).await? {
+                tracing::info!(kid, "{}", step.words());
             }
         }
         Ok(())
@@ -121,7 +121,7 @@ impl Keeper {
         }
         let step = Step::Succeed { from: current.kid.clone(), to: next.kid.clone() };
         let done = self.carry_out(&step, now).await?;
-        Ok(if done { Rotated::Signs(next.kid.clone()) } else { Rotated::Overtaken })
+        Ok(if done.is_some() { Rotated::Signs(next.kid.clone()) } else { Rotated::Overtaken })
     }
 
     /// Forgets a key at once, and sees to it that another one signs; what it did, or nothing if it is not there.
@@ -147,10 +147,13 @@ impl Keeper {
         Ok(())
     }
 
-    async fn carry_out(&self, step: &Step, now: i64) -> Result<bool, KeyError> {
+    /// The `kid` of the key that it was about; nothing if somebody else was faster.
+    async fn carry_out(&self, step: &Step, now: i64) -> Result<Option<String>, KeyError> {
         let done = match step {
             Step::Introduce(state) => {
-                self.store.introduce_signing_key(&self.generate(*state, now)?).await?
+                let key = self.generate(*state, now)?;
+                let done = self.store.introduce_signing_key(&key).await?;
+                return Ok(done.then_some(key.kid));
             }
             Step::Promote(kid) => {
                 let change = (State::Next, State::Current);
@@ -172,7 +175,7 @@ impl Keeper {
                 true
             }
         };
-        Ok(done)
+        Ok(done.then(|| step.kid().to_owned()))
     }
 
     fn generate(&self, state: State, now: i64) -> Result<SigningKey, KeyError> {

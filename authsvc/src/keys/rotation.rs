@@ -46,6 +46,39 @@ pub(super) enum Step {
     Lengthen(String),
 }
 
+impl Step {
+    /// What became of the key.
+    pub(super) const fn words(&self) -> &'static str {
+        match self {
+            Self::Introduce(State::Next) => "a signing key was made, which signs later",
+            Self::Introduce(State::Current | State::Retired) => "a signing key was made, and signs",
+            Self::Promote(_) => "a signing key signs from now on, since none did",
+            Self::Succeed { .. } => {
+                "a signing key signs from now on, and the one before it stays published until its last token is dead"
+            }
+            Self::Retire(_) => {
+                "a signing key of an algorithm that is not configured does not sign any more"
+            }
+            Self::Forget(..) => "a signing key is not needed any more and was forgotten",
+            Self::Lengthen(_) => {
+                "a signing key stays published for longer, since tokens live longer"
+            }
+        }
+    }
+
+    /// The key, if it is there already.
+    pub(super) fn kid(&self) -> &str {
+        match self {
+            Self::Introduce(_) => "",
+            Self::Succeed { to: kid, .. }
+            | Self::Promote(kid)
+            | Self::Retire(kid)
+            | Self::Forget(kid, _)
+            | Self::Lengthen(kid) => kid,
+        }
+    }
+}
+
 /// What is due at `now`, Unix seconds.
 pub(super) fn due(keys: &[SigningKey], policy: &Policy, now: i64) -> Vec<Step> {
     let ours = |state: State| {

@@ -89,6 +89,9 @@ pub enum Error {
 pub use Error as StoreError;
 
 impl Store {
+    /// The schema of an open database.
+    pub const SCHEMA: usize = migrations::NEWEST;
+
     /// Opens the database, creates the file if it is one, and brings its schema up to date.
     ///
     /// # Errors

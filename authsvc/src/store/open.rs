@@ -115,6 +115,8 @@ async fn postgres(url: &str) -> Result<Store, Error> {
     let options = AnyConnectOptions::from_str(url)?;
     let mut connection = connect(&options).await?;
     refuse_old(&mut connection).await?;
+    // That something is there already is no news, at each start.
+    connection.execute("SET client_min_messages = warning").await?;
     // Not one of the pool's: who waits for another process that migrates should wait for as long as it takes.
     migrate(Dialect::Postgres, &mut connection).await?;
     connection.close().await?;

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{Fixture, event, id};
-use crate::store::{
-    Store,
-    events::{Lost, NewEvent},
+use crate::{
+    routes,
+    store::{
+        Store,
+        events::{Lost, NewEvent},
+    },
+    testing::{SERVICE_SECRET, answer, get, log::Log},
 };
 
 fn ids(listing: &Value) -> Vec<&str> {
@@ -94,4 +98,24 @@ async fn a_page_is_bounded_whatever_is_asked_for() {
     fixture.store(1..=1200).await;
     let (_, listing) = fixture.list("?limit=4000000000").await;
     assert_eq!(ids(&listing).len(), 1000);
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_is_no_line_in_the_log_and_times_are_numbers() {
+    let log = Log::start();
+    let fixture = Fixture::new(None).await;
+    fixture.store(1..=1).await;
+    for (query, id, level) in
+        [("?wait=1", "a-long-poll", "DEBUG"), ("?after=0", "a-short-one", "INFO")]
+    {
+        let mut request = get(&format!("/internal/events{query}"));
+        let secret = format!("Bearer {SERVICE_SECRET}").parse().unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, secret);
+        request.headers_mut().insert("x-request-id", id.parse().unwrap());
+        let status = answer(routes::internal(fixture.app.clone()), request).await.status;
+        assert_eq!(status, StatusCode::OK);
+        let lines = log.with(&format!("\"request_id\":\"{id}\""));
+        let line = lines.iter().find(|line| line["status"] == 200).unwrap();
+        assert!(line["level"] == level && line["took_ms"].is_u64(), "{line}");
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Installation, Ring, State, the, token};
 use crate::{
     keys::{Haste, Keys, PUBLISHED, Rotated},
-    testing::{Bench, get},
+    testing::{Bench, get, log::Log},
 };
 
 const DAY: i64 = 24 * 3600;
@@ -51,6 +51,24 @@ async fn s31_of_processes_that_rotate_together_one_does() {
         }
         assert_eq!(one.stored().await.unwrap(), after);
     }
+}
+
+#[tokio::test]
+async fn a_key_that_begins_to_sign_is_named_in_the_log() {
+    let log = Log::start();
+    let installation = Installation::new();
+    let keys = installation.start(77, 0).await.unwrap();
+    let next = the(State::Next, &keys.stored().await.unwrap());
+    keys.tick(90 * DAY).await.unwrap();
+    let lines = log.with(&next);
+    let said: Vec<&str> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+    assert!(said.contains(&"a signing key was made, which signs later"), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|said| said
+                .starts_with("a signing key signs from now on, and the one before it stays")),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Kind, Place};
-use crate::store::{
-    dialect::Dialect::{Postgres, Sqlite},
-    migrations::migrator,
+use crate::{
+    store::{
+        dialect::Dialect::{Postgres, Sqlite},
+        migrations::migrator,
+    },
+    testing::log::Log,
 };
 
 /// A released step that changes would keep every database that has taken it from opening.
@@ -48,6 +51,15 @@ async fn both_have_the_same_columns_and_indexes() {
     let postgres: BTreeSet<String> = postgres.await.into_iter().collect();
     assert_eq!(sqlite, postgres);
     assert!(sqlite.contains("events.cursor bigint") && sqlite.contains("deliveries_open"));
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_no_news() {
+    let log = Log::start();
+    let place = Place::new(Kind::Postgres).await;
+    place.open().await;
+    place.open().await;
+    assert_eq!(log.with("already exists, skipping"), [] as [serde_json::Value; 0]);
 }
 
 async fn shape(kind: Kind, queries: [&'static str; 2]) -> Vec<String> {
