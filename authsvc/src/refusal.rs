@@ -22,6 +22,8 @@ pub const NO_STORE: [(HeaderName, HeaderValue); 2] = [
 
 /// When a provider that cannot be reached is worth another try, seconds.
 pub const RETRY_AFTER: u64 = 10;
+/// When to ask again while the database does not answer, seconds.
+pub const AWAY: u64 = 5;
 
 /// There is nothing here.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +96,9 @@ pub enum Refusal {
         "the identity provider issued an access token that this gateway would refuse: the log of the gateway says why, and what to configure"
     )]
     UnusableToken,
+    /// The database does not answer now.
+    #[error("the gateway cannot answer now, try again in {AWAY} seconds")]
+    Away,
     /// It is our fault.
     #[error("something went wrong here, try again")]
     Internal,
@@ -149,6 +154,7 @@ impl Refusal {
             Self::InvalidRedirectUri(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),
             Self::InvalidClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
+            Self::Away => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             Self::NoProvider { .. } => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             Self::BadProvider | Self::UnusableToken => (StatusCode::BAD_GATEWAY, "server_error"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
@@ -170,6 +176,11 @@ impl From<BadRedirectUri> for Refusal {
 
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
+        if error.is_passing() {
+            // Why, is told once by whoever watches the database.
+            tracing::debug!(%error, "a request was not answered");
+            return Self::Away;
+        }
         tracing::error!(%error, "a request failed");
         Self::Internal
     }
@@ -191,6 +202,9 @@ impl From<upstream::Error> for Refusal {
 
 impl From<KeyError> for Refusal {
     fn from(error: KeyError) -> Self {
+        if let KeyError::Store(error) = error {
+            return error.into();
+        }
         tracing::error!(%error, "a request failed");
         Self::Internal
     }
@@ -208,6 +222,9 @@ impl IntoResponse for Refusal {
         }
         if let Self::TooMany { retry_after } | Self::NoProvider { retry_after } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+        }
+        if matches!(self, Self::Away) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(AWAY));
         }
         response
     }

@@ -154,6 +154,7 @@ async fn work(app: &App, tasks: &TaskTracker) -> anyhow::Result<()> {
         let courier = Courier::open(app.clone(), destination).await?;
         tasks.spawn(courier.run(stop.clone()));
     }
+    tasks.spawn(store::watch(app.store.clone(), stop.clone()));
     tasks.spawn(sweep::run(app.clone(), stop.clone()));
     tasks.spawn(keys::run(app.clone(), stop.clone()));
     Ok(())

@@ -52,6 +52,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 impl From<store::Error> for Trouble {
     fn from(error: store::Error) -> Self {
+        if error.is_passing() {
+            tracing::debug!(%error, "an authorization request was not answered");
+            return Self::Away;
+        }
         tracing::error!(%error, "an authorization request failed");
         Self::Broken
     }

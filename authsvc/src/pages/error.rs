@@ -9,7 +9,7 @@ use axum::{
 };
 
 use super::{STYLE, respond};
-use crate::config::Config;
+use crate::{config::Config, refusal::AWAY};
 
 /// What went wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +36,8 @@ pub enum Trouble {
     Overloaded,
     /// Too many requests of one network wait for somebody.
     TooMany,
+    /// The database does not answer now.
+    Away,
     /// It is our fault.
     Broken,
 }
@@ -66,6 +68,9 @@ impl Trouble {
         };
         let page = Page { style: STYLE, gateway: gateway(config), title, problem, remedy };
         let mut response = respond(status, &page);
+        if matches!(self, Self::Away) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(AWAY));
+        }
         if matches!(self, Self::Overloaded | Self::TooMany) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         }
@@ -136,7 +141,7 @@ impl Trouble {
                 "Too many people or programs of your network are signing in at the same time.",
                 "Wait a few seconds, then try again.",
             ),
-            Self::Overloaded | Self::Broken => self.ours(),
+            Self::Overloaded | Self::Away | Self::Broken => self.ours(),
         }
     }
 
@@ -147,6 +152,14 @@ impl Trouble {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too busy right now",
                 "Too many people or programs are signing in at the same time.",
+                "Wait a few seconds, then try again.",
+            );
+        }
+        if matches!(self, Self::Away) {
+            return (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not available right now",
+                "The gateway cannot reach what it needs. It is not your fault, and it was logged.",
                 "Wait a few seconds, then try again.",
             );
         }

@@ -10,7 +10,10 @@ use std::{
 use sqlx::Connection as _;
 use thiserror::Error;
 
-use super::open::{connect, sqlite_options};
+use super::{
+    Cause,
+    open::{connect, sqlite_options},
+};
 use crate::config::Database;
 
 /// There is no copy.
@@ -37,7 +40,13 @@ pub enum BackupError {
     },
     /// SQLite failed.
     #[error("the database cannot be copied")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] Cause),
+}
+
+impl From<sqlx::Error> for BackupError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// Writes what is committed now into a new file that only its owner reads, complete or not at all.

@@ -32,6 +32,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 pub mod users;
+mod watch;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::{Any, AnyPool, Row as _, SqlStr, Transaction, any::AnyRow};
@@ -43,6 +44,7 @@ pub use self::{
     dialect::Turn,
     inspection::Schema,
     open::has_users,
+    watch::watch,
 };
 use crate::config::Database;
 
@@ -63,7 +65,7 @@ pub enum Error {
         /// Which, without the password.
         database: String,
         /// Why.
-        source: sqlx::Error,
+        source: Cause,
     },
     /// PostgreSQL before 15.
     #[error("database is PostgreSQL {0}, 15 (150000) is the oldest that is supported")]
@@ -79,10 +81,76 @@ pub enum Error {
     },
     /// A statement failed.
     #[error("database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(Cause),
+    /// A later version of authsvc had it.
+    #[error(
+        "this database was written by a newer authsvc (schema {has}, this one knows {newest}): start that version, or restore the backup from before the upgrade"
+    )]
+    Newer {
+        /// Its schema.
+        has: i64,
+        /// Ours.
+        newest: usize,
+    },
     /// The schema cannot be brought up to date.
-    #[error("database cannot be migrated, was it written by a newer version? {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("database cannot be brought up to date: {0}")]
+    Migration(Cause),
+}
+
+/// What the database, or the way to it, says. The text has all there is: that of its own causes is in it.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Cause(String, Silence);
+
+/// Whether somebody who asks again may be answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Silence {
+    /// It is away, or has no time.
+    Passing,
+    /// It answers so.
+    None,
+}
+
+impl From<sqlx::Error> for Cause {
+    fn from(error: sqlx::Error) -> Self {
+        let silence = if is_passing(&error) { Silence::Passing } else { Silence::None };
+        Self(error.to_string(), silence)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl Error {
+    /// Whether the database is away or busy, so that somebody should ask again.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Open { source: cause, .. } | Self::Database(cause) => {
+                matches!(cause.1, Silence::Passing)
+            }
+            Self::Old(_) | Self::File { .. } | Self::Newer { .. } | Self::Migration(_) => false,
+        }
+    }
+}
+
+/// No connection, one that broke, or an answer that says so: SQLSTATE classes 08 and 57, too many connections, locks
+/// that were waited for in vain; `SQLITE_BUSY`.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(said) => said.code().is_some_and(|code| {
+            code.starts_with("08")
+                || code.starts_with("57P")
+                || code == "53300"
+                || code == "55P03"
+                || open::is_busy(error)
+        }),
+        _ => false,
+    }
 }
 
 /// Where it is imported beside other errors.
@@ -144,6 +212,14 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Error> {
         let _answer: i64 = sqlx::query_scalar("SELECT 1").fetch_one(&self.readers).await?;
         Ok(())
+    }
+
+    /// Why the database does not answer; nothing if it does.
+    pub async fn silence(&self) -> Option<String> {
+        let error = self.ping().await.err()?;
+        // A pool that could not connect does not say why.
+        let connected = open::connect(&self.readers.connect_options()).await;
+        Some(connected.map_or_else(|why| why.to_string(), |_connected| error.to_string()))
     }
 
     /// Ends all connections, after what they are doing.

@@ -5,14 +5,17 @@ use std::{fmt::Write as _, io::ErrorKind, path::Path, str::FromStr as _, time::D
 use sqlx::{
     Any, AnyConnection, ConnectOptions as _, Connection as _, Executor as _,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
+    migrate::MigrateError,
     pool::PoolOptions,
 };
 
 use super::{Error, Store, dialect::Dialect, migrations, users};
 use crate::config::Database;
 
-/// How long a request waits for a connection, and a start for the database.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request waits for a connection: who asks is told to ask again rather than kept waiting.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a start waits for the database.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to SQLite that read; one writes.
 const READERS: u32 = 4;
 /// Connections to PostgreSQL, of each process.
@@ -68,9 +71,11 @@ pub(super) async fn look(database: &Database) -> Result<Store, Error> {
 fn of(database: &Database, error: Error) -> Error {
     match error {
         Error::Database(source) => Error::Open { database: database.to_string(), source },
-        other @ (Error::Open { .. } | Error::Old(_) | Error::File { .. } | Error::Migration(_)) => {
-            other
-        }
+        other @ (Error::Open { .. }
+        | Error::Old(_)
+        | Error::File { .. }
+        | Error::Newer { .. }
+        | Error::Migration(_)) => other,
     }
 }
 
@@ -88,7 +93,8 @@ pub async fn has_users(database: &Database) -> Result<bool, Error> {
             AnyConnectOptions::from_str(url.reveal())?
         }
     };
-    let unopened = |source| Error::Open { database: database.to_string(), source };
+    let unopened =
+        |source: sqlx::Error| Error::Open { database: database.to_string(), source: source.into() };
     let mut connection = connect(&options).await.map_err(unopened)?;
     let found: Option<i64> =
         sqlx::query_scalar(users::SOMEBODY).fetch_optional(&mut connection).await?;
@@ -139,7 +145,7 @@ async fn write_ahead(connection: &mut AnyConnection) -> Result<(), sqlx::Error> 
 }
 
 /// Whether it is `SQLITE_BUSY`, the last byte of more exact codes.
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     code.is_some_and(|code| code & 0xff == 5)
 }
@@ -157,19 +163,37 @@ async fn refuse_old(connection: &mut AnyConnection) -> Result<(), Error> {
 /// One process at a time: in PostgreSQL the migrator takes a lock, in SQLite a transaction is one.
 async fn migrate(dialect: Dialect, connection: &mut AnyConnection) -> Result<(), Error> {
     let migrator = migrations::migrator(dialect);
-    match dialect {
-        Dialect::Postgres => migrator.run_direct(None, connection, false).await?,
+    let migrated = match dialect {
+        Dialect::Postgres => migrator.run_direct(None, connection, false).await,
         Dialect::Sqlite => {
             let mut transaction = connection.begin_with(dialect.begin()).await?;
-            migrator.run_direct(None, &mut *transaction, false).await?;
-            transaction.commit().await?;
+            let migrated = migrator.run_direct(None, &mut *transaction, false).await;
+            if migrated.is_ok() {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            migrated
+        }
+    };
+    match migrated {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(_)) => {
+            let newest = migrations::NEWEST;
+            let has = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+                .fetch_one(connection)
+                .await?;
+            Err(Error::Newer { has, newest })
+        }
+        Err(MigrateError::Execute(error)) => Err(Error::Migration(error.into())),
+        Err(other) => {
+            Err(Error::Migration(sqlx::Error::Configuration(other.to_string().into()).into()))
         }
     }
-    Ok(())
 }
 
 pub(super) async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, sqlx::Error> {
-    tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect())
+    tokio::time::timeout(START_TIMEOUT, options.connect())
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Kind, Place};
+use super::{Kind, Place, on_both};
 use crate::{
     store::{
+        Store, StoreError,
         dialect::Dialect::{Postgres, Sqlite},
         migrations::migrator,
     },
@@ -60,6 +61,39 @@ async fn what_is_there_already_is_no_news() {
     place.open().await;
     place.open().await;
     assert_eq!(log.with("already exists, skipping"), [] as [serde_json::Value; 0]);
+}
+
+on_both!(a_database_of_a_newer_version_is_called_so, what_a_database_says_is_said_once);
+
+async fn a_database_of_a_newer_version_is_called_so(place: Place) {
+    let mut writing = place.open().await.write().await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time)
+         SELECT version + 98, description, installed_on, success, checksum, execution_time
+         FROM _sqlx_migrations WHERE version IN (1, 0)",
+    )
+    .execute(&mut *writing)
+    .await
+    .unwrap();
+    writing.commit().await.unwrap();
+    let error = Store::open(&place.database).await.unwrap_err();
+    let newest = Store::SCHEMA;
+    let said = format!(
+        "this database was written by a newer authsvc (schema 99, this one knows {newest}): start that version, or restore the backup from before the upgrade"
+    );
+    assert_eq!(format!("{:#}", anyhow::Error::from(error)), said);
+}
+
+async fn what_a_database_says_is_said_once(place: Place) {
+    let store = place.open().await;
+    let refused = sqlx::query("SELECT 1 FROM nowhere").execute(store.reader()).await.unwrap_err();
+    let error = StoreError::from(refused);
+    assert!(!error.is_passing(), "{error}");
+    let said = format!("{:#}", anyhow::Error::from(error));
+    assert_eq!(said.matches("nowhere").count(), 1, "{said}");
+    assert_eq!(store.silence().await, None);
+    store.close().await;
+    assert!(store.silence().await.is_some() && store.ping().await.unwrap_err().is_passing());
 }
 
 async fn shape(kind: Kind, queries: [&'static str; 2]) -> Vec<String> {

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{BAD, Flow, UNAUTHORIZED, VERIFIER, basic, invalid, refresh_token};
 use crate::{
     address::Peer,
-    testing::{RESOURCE, form, get, log::Log},
+    testing::{RESOURCE, form, get, json, log::Log},
 };
 
 #[tokio::test]
@@ -195,6 +195,29 @@ async fn s64_no_secret_is_logged_at_any_level() {
     let header = STANDARD.encode(format!("{}:{secret}", flow.client));
     for secret in [&secret, &code, &token, &second, &access, &header, &VERIFIER.to_owned()] {
         assert!(!text.contains(secret.as_str()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_clients_are_told_when_to_ask_again() {
+    let flow = Flow::public().await;
+    flow.bench.app.store.close().await;
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", "y")];
+    let registration = serde_json::json!({ "redirect_uris": ["https://client.example/callback"] });
+    for request in [
+        form("/oauth/token", &fields),
+        form("/oauth/revoke", &[("token", "x"), ("client_id", "y")]),
+        json("/oauth/register", &registration),
+        get("/oauth/authorize?client_id=x"),
+        get("/oauth/jwks.json"),
+    ] {
+        let path = request.uri().path().to_owned();
+        let answer = flow.bench.public(request).await;
+        let told = (answer.status, answer.header("retry-after"));
+        assert_eq!(told, (StatusCode::SERVICE_UNAVAILABLE, "5"), "{path}");
+        if answer.header("content-type") == "application/json" {
+            assert_eq!(answer.json()["error"], "temporarily_unavailable");
+        }
     }
 }
 
