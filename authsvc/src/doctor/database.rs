@@ -6,7 +6,7 @@ use super::Finding;
 use crate::{
     config::{Config, Database},
     keys::{self, Settings},
-    store::{Schema, Store, StoreError},
+    store::{Schema, Store, StoreError, keys::SigningKey},
 };
 
 const CHECK: &str = "database";
@@ -50,6 +50,7 @@ async fn inspect(
         Schema::UpToDate(_) | Schema::Newer { .. } => {
             let stored = store.signing_keys().await?;
             let settings = Settings::of(config).ok();
+            findings.extend(settings.as_ref().map(|settings| sealed(&stored, settings)));
             settings.and_then(|settings| Some(keys::current(&stored, &settings)?.kid.clone()))
         }
         Schema::None | Schema::Older { .. } => None,
@@ -59,6 +60,19 @@ async fn inspect(
     }
     store.close().await;
     Ok(signing)
+}
+
+/// Whether the configured secret opens the keys, without which authsvc does not start.
+fn sealed(stored: &[SigningKey], settings: &Settings) -> Finding {
+    const CHECK: &str = "key encryption";
+    let found = match keys::can_open(stored, settings) {
+        Ok(()) => {
+            return Finding::ok(CHECK, "the configured secret opens every signing key");
+        }
+        Err(error) => error.to_string(),
+    };
+    let (found, remedy) = found.split_once(": ").unwrap_or((&found, "look at the log of authsvc"));
+    Finding::failed(CHECK, found, remedy)
 }
 
 fn age(database: &str, schema: Schema) -> Finding {

@@ -89,7 +89,8 @@ async fn server(server: Server) -> Finding {
             return Finding::failed(&check, found, &remedy);
         }
     };
-    let found = format!("{url} answers ({})", status.as_u16());
+    let found = reachable(url, status);
+    let checks_itself = server.foreign.is_some() || server.caller_token != CallerToken::Removed;
     match status {
         StatusCode::NOT_FOUND => {
             Finding::warning(&check, found, "see that the path is its MCP endpoint")
@@ -97,9 +98,10 @@ async fn server(server: Server) -> Finding {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if server.credentials.is_some() => {
             Finding::warning(&check, found, "it does not take the configured credentials")
         }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-            if server.caller_token == CallerToken::Removed =>
-        {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if checks_itself => {
+            Finding::ok(&check, format!("{found}; it checks callers itself"))
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             Finding::warning(&check, found, "it wants `credentials`, and none are configured")
         }
         _ if status.is_server_error() => Finding::warning(&check, found, "look at its log"),
@@ -107,6 +109,16 @@ async fn server(server: Server) -> Finding {
             Finding::warning(&check, found, "give the url that it redirects to")
         }
         _ => Finding::ok(&check, found),
+    }
+}
+
+fn reachable(url: &url::Url, status: StatusCode) -> String {
+    match status {
+        _ if status.is_success() => format!("{url} is reachable"),
+        StatusCode::BAD_REQUEST => {
+            format!("{url} is reachable (400 to a ping without a session)")
+        }
+        _ => format!("{url} is reachable ({})", status.as_u16()),
     }
 }
 

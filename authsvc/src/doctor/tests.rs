@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use attache_protocol::plugin::{CallerToken, Challenges, Foreign};
 use axum::{
     Router,
     body::Body,
@@ -287,4 +288,50 @@ async fn an_authsvc_that_has_not_read_the_configuration_is_noticed() {
     let found = super::parts::internal(&config).await;
     assert_eq!(found.verdict, Verdict::Failed);
     assert!(found.found.contains("another service.secret"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_checks_callers_itself_is_well_when_it_refuses() {
+    let installation = Installation::new().await;
+    let checked = async |change: fn(&mut Config)| {
+        let mut config = (*installation.bench.app.config).clone();
+        change(&mut config);
+        let [found] = super::parts::servers(&config).await.try_into().unwrap();
+        found
+    };
+    let found = checked(|_config| ()).await;
+    assert!(found.found.ends_with("is reachable (400 to a ping without a session)"), "{found:?}");
+    installation.answers(|_path, _response| StatusCode::UNAUTHORIZED.into_response());
+    let found = checked(|_config| ()).await;
+    assert!(found.verdict == Verdict::Warning && found.remedy.unwrap().contains("credentials"));
+    for change in [
+        (|config| config.servers[0].caller_token = CallerToken::Forwarded) as fn(&mut Config),
+        |config| {
+            let schemes = vec!["AccessToken".to_owned()];
+            config.servers[0].foreign = Some(Foreign { schemes, challenges: Challenges::Ours });
+        },
+    ] {
+        let found = checked(change).await;
+        assert_eq!(found.verdict, Verdict::Ok, "{found:?}");
+        assert!(found.found.ends_with("is reachable (401); it checks callers itself"), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_does_not_open_the_keys_is_noticed_before_a_start_fails() {
+    let bench = Bench::new().await;
+    let (findings, _) = super::database::check(&bench.app.config).await;
+    let keys = |findings: &[Finding]| {
+        findings.iter().find(|found| found.check == "key encryption").cloned().unwrap()
+    };
+    assert_eq!(keys(&findings).verdict, Verdict::Ok);
+    let mut config = (*bench.app.config).clone();
+    let another = "another-secret-of-32-characters-or-more".to_owned();
+    config.service.secret = attache_protocol::secret::Secret::new(another);
+    let (findings, _) = super::database::check(&config).await;
+    let found = keys(&findings);
+    assert_eq!(found.verdict, Verdict::Failed);
+    assert!(found.found.ends_with("encrypted with another secret than the configured one"));
+    let remedy = found.remedy.unwrap();
+    assert!(remedy.starts_with("give the earlier `service.secret` in `authorization."), "{remedy}");
 }

@@ -65,6 +65,14 @@ pub enum KeyError {
     Sign(#[from] jwt_compact::CreationError),
 }
 
+/// Whether every stored key can be opened with the secrets of the configuration.
+///
+/// # Errors
+/// The first that cannot, and what to do.
+pub fn can_open(stored: &[SigningKey], settings: &Settings) -> Result<(), KeyError> {
+    stored.iter().try_for_each(|key| ring::private(key, settings).map(drop))
+}
+
 /// The keys of a running service.
 #[derive(Debug)]
 pub struct Keys {
