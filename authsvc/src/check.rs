@@ -5,7 +5,9 @@ use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path};
 use attache_protocol::plugin::Authentication;
 
 use crate::{
-    config::{Config, Mode},
+    config::{
+        Config, HostPattern, MachineClient, MetadataDocuments, Mode, PersonalTokens, Proof, Server,
+    },
     federation, store, users,
 };
 
@@ -24,6 +26,11 @@ pub fn summary(config: &Config) -> String {
         let line = format!("{} at {} (redirect URI {back})", provider.label, provider.issuer);
         lines.push(("logins", line));
     }
+    if let Some(embedded) = config.authorization.embedded() {
+        lines.extend(embedded.machine_clients.iter().map(|client| ("program", program(client))));
+        lines.push(("tokens", personal_tokens(embedded.personal_tokens)));
+    }
+    lines.push(("documents", documents(&config.authorization.clients.metadata_documents)));
     lines.push((
         "authsvc",
         format!("{} public, {} internal", config.service.listen, config.service.internal),
@@ -41,7 +48,12 @@ pub fn summary(config: &Config) -> String {
         };
         lines.push((
             "server",
-            format!("{} → {} ({token})", config.public_url.url(&server.path), server.url),
+            format!(
+                "{} → {} ({token}{})",
+                config.public_url.url(&server.path),
+                server.url,
+                foreign(server)
+            ),
         ));
     }
     lines.iter().fold(String::new(), |mut text, (what, line)| {
@@ -62,6 +74,45 @@ fn logins_of(mode: &Mode) -> String {
     let users = embedded.users.len();
     let plural = if users == 1 { "" } else { "s" };
     format!("{users} user{plural} here, others in the database, tokens by authsvc")
+}
+
+fn program(client: &MachineClient) -> String {
+    let proof = match client.proof {
+        Proof::Secret(_) => "a secret",
+        Proof::Keys(_) => "signed assertions",
+    };
+    format!("{} at {}, with {proof}", client.id, client.servers.join(", "))
+}
+
+fn personal_tokens(setting: PersonalTokens) -> String {
+    match setting {
+        PersonalTokens::On { cache } => {
+            format!("personal access tokens; one that is revoked ends within {} s", cache.as_secs())
+        }
+        PersonalTokens::Off => "no personal access tokens".to_owned(),
+    }
+}
+
+/// Whose Client ID Metadata Documents are trusted.
+fn documents(setting: &MetadataDocuments) -> String {
+    let host = |pattern: &HostPattern| match pattern {
+        HostPattern::Any => "any host".to_owned(),
+        HostPattern::Exactly(name) => name.clone(),
+        HostPattern::Below(name) => format!("*.{name}"),
+    };
+    match setting.hosts.as_slice() {
+        [] => "no client is described by one".to_owned(),
+        hosts => {
+            let hosts: Vec<String> = hosts.iter().map(host).collect();
+            format!("clients are described by those of {}", hosts.join(", "))
+        }
+    }
+}
+
+/// What a server checks itself.
+fn foreign(server: &Server) -> String {
+    let schemes = server.foreign.as_ref().map(|foreign| foreign.schemes.join(", "));
+    schemes.map(|schemes| format!("; it checks {schemes} itself")).unwrap_or_default()
 }
 
 /// What about the machine does not fit; each a sentence.
@@ -97,5 +148,59 @@ pub async fn logins(config: &Config) -> Option<String> {
             "there are no users in the configuration, and the database cannot be asked for others: {:#}",
             anyhow::Error::from(error)
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attache_protocol::{
+        plugin::{Challenges, Foreign},
+        secret::Secret,
+    };
+
+    use super::summary;
+    use crate::{
+        config::{HostPattern, MachineClient, PersonalTokens, Proof},
+        testing::{config, embedded},
+    };
+
+    #[test]
+    fn whoever_may_come_in_is_listed() {
+        let mut config = config();
+        let said = summary(&config);
+        for line in [
+            "  tokens    personal access tokens; one that is revoked ends within 30 s\n",
+            "  documents clients are described by those of any host\n",
+            "(token required, scopes mcp)\n",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+        assert!(!said.contains("  program "), "{said}");
+
+        let own = embedded(&mut config);
+        own.personal_tokens = PersonalTokens::Off;
+        own.machine_clients.push(MachineClient {
+            id: "nightly".to_owned(),
+            proof: Proof::Secret(Secret::new("of the program".to_owned())),
+            servers: vec!["everything".to_owned()],
+            scopes: Vec::new(),
+            groups: Vec::new(),
+        });
+        config.authorization.clients.metadata_documents.hosts = vec![
+            HostPattern::Exactly("claude.ai".to_owned()),
+            HostPattern::Below("example.com".to_owned()),
+        ];
+        let schemes = vec!["AccessToken".to_owned(), "ApiKey".to_owned()];
+        config.servers[0].foreign = Some(Foreign { schemes, challenges: Challenges::Ours });
+        let said = summary(&config);
+        for line in [
+            "  program   nightly at everything, with a secret\n",
+            "  tokens    no personal access tokens\n",
+            "  documents clients are described by those of claude.ai, *.example.com\n",
+            "scopes mcp; it checks AccessToken, ApiKey itself)\n",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+        assert!(!said.contains("of the program"), "{said}");
     }
 }

@@ -321,6 +321,8 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with("", "analytics: {max_size: 1MiB}"),
         with("", "database: mysql://me:hunter2@db/x"),
         with("", "database: postgres://me:hunter2/@db/x"),
+        with("", "database: postgres://me:hunter%zz@db/x"),
+        with("", "database: postgres://me:hunter%ff@db/x"),
         with("", "database: postgres:///x"),
         with("", "database: postgres://me:hunter2@db"),
         with("", "database: postgres://me:x@db/x#hunter2"),

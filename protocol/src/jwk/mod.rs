@@ -19,6 +19,9 @@ use thiserror::Error;
 /// Keys that are looked at; the rest of a set is ignored.
 const MOST_KEYS: usize = 64;
 
+/// What a signature can be checked with.
+const USEFUL: &str = "a public Ed25519, P-256 or RSA (2048, 3072 or 4096 bits) signing key";
+
 /// Why a text is no key set.
 #[derive(Debug, Error)]
 pub enum Rejected {
@@ -26,10 +29,18 @@ pub enum Rejected {
     #[error("expected a JSON object with `keys`: {0}")]
     Form(#[from] serde_json::Error),
     /// No key with which a signature could be checked.
-    #[error(
-        "none of its {0} keys is a public Ed25519, P-256 or RSA (2048, 3072 or 4096 bits) signing key"
-    )]
+    #[error("{}", of_no_use(*.0))]
     Nothing(usize),
+}
+
+/// What is wrong with so many keys.
+fn of_no_use(keys: usize) -> String {
+    let which = match keys {
+        0 => return format!("it has no keys, and needs {USEFUL}"),
+        1 => "its only key is not",
+        _ => "none of its keys is",
+    };
+    format!("{which} {USEFUL}")
 }
 
 /// Keys with which signatures can be checked.

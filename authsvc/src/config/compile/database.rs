@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr, path::Path as FilePath};
 
 use attache_protocol::secret::Secret;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{
@@ -68,6 +69,11 @@ fn postgres(text: &str, base: &FilePath) -> Result<Database, String> {
     if url.host_str().is_none_or(str::is_empty) {
         return Err("names no host; the folder of a Unix socket is percent-encoded: postgres://attache@%2Frun%2Fpostgresql/attache".to_owned());
     }
+    if !is_percent_encoded(text) {
+        return Err(
+            "has a % that does not begin the code of a byte of UTF-8: a % itself is %25".to_owned()
+        );
+    }
     if url.fragment().is_some() {
         return Err("has a #, which is %23 in a password".to_owned());
     }
@@ -83,6 +89,15 @@ fn postgres(text: &str, base: &FilePath) -> Result<Database, String> {
         url.query_pairs_mut().clear().extend_pairs(parameters);
     }
     Ok(Database::Postgres(Secret::new(url.into())))
+}
+
+/// Two hexadecimal digits after each %, and UTF-8 when they are decoded: what is not would reach the server as it is.
+fn is_percent_encoded(text: &str) -> bool {
+    let is_code = |rest: &str| {
+        let code = rest.as_bytes().get(..2);
+        code.is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.split('%').skip(1).all(is_code) && percent_decode_str(text).decode_utf8().is_ok()
 }
 
 /// Those that we know, each once, with absolute paths.
