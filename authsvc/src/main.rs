@@ -238,7 +238,14 @@ fn backup(file: &Path, to: &Path) -> anyhow::Result<()> {
     let config = load(file)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     runtime.block_on(store::backup(&config.database, to))?;
-    say(&format!("{}: written, with private keys in it; readable by you only\n", to.display()))
+    let by = match config.authorization.key_encryption_secret {
+        Some(_) => "the key_encryption_secret",
+        None => "service.secret",
+    };
+    say(&format!(
+        "{}: written, with private keys in it, encrypted by {by}; readable by you only\n",
+        to.display()
+    ))
 }
 
 fn render_envoy(file: &Path, output: Option<&Path>, ca: Option<PathBuf>) -> anyhow::Result<()> {

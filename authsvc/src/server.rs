@@ -66,11 +66,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!("everything is finished");
     };
     tokio::select! {
-        () = end => {}
-        () = time::sleep(DRAIN) => too_late("time is up"),
-        () = signals.next() => too_late("a second signal"),
+        () = end => Ok(()),
+        () = time::sleep(DRAIN) => too_late("time was up"),
+        () = signals.next() => too_late("a second signal came"),
     }
-    Ok(())
 }
 
 async fn warn_of_no_users(app: &App) -> Result<(), store::Error> {
@@ -80,8 +79,9 @@ async fn warn_of_no_users(app: &App) -> Result<(), store::Error> {
     Ok(())
 }
 
-fn too_late(reason: &str) {
+fn too_late(reason: &str) -> anyhow::Result<()> {
     tracing::warn!(reason, "stopping although something is not finished");
+    anyhow::bail!("stopped before everything was finished: {reason}")
 }
 
 /// The two signals that ask us to stop.

@@ -152,6 +152,8 @@ fn a_backup_is_written_once_and_only_of_a_database_that_is_there() {
     fs::write(path("data/attache.db"), "").unwrap();
     let written = authsvc(folder.path(), &["backup", "copy.db"], "");
     assert_eq!(written.status.code(), Some(0), "{}", err(&written));
+    let said = "copy.db: written, with private keys in it, encrypted by service.secret; readable by you only\n";
+    assert_eq!(out(&written), said);
     assert_eq!(fs::metadata(path("copy.db")).unwrap().permissions().mode() & 0o777, 0o600);
     let again = authsvc(folder.path(), &["backup", "copy.db"], "");
     assert_eq!(again.status.code(), Some(1));

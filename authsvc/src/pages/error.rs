@@ -50,6 +50,8 @@ struct Page {
     title: &'static str,
     problem: Cow<'static, str>,
     remedy: &'static str,
+    /// Whether the user's own page is where they may want to be.
+    to_account: bool,
 }
 
 const AGAIN: &str = "Go back to where you came from, and begin again.";
@@ -66,7 +68,9 @@ impl Trouble {
             }
             _ => Cow::Borrowed(problem),
         };
-        let page = Page { style: STYLE, gateway: gateway(config), title, problem, remedy };
+        let to_account = matches!(self, Self::NotYours);
+        let page =
+            Page { style: STYLE, gateway: gateway(config), title, problem, remedy, to_account };
         let mut response = respond(status, &page);
         if matches!(self, Self::Away) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(AWAY));

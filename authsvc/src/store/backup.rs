@@ -62,20 +62,22 @@ pub async fn backup(database: &Database, to: &Path) -> Result<(), BackupError> {
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let beside = to.with_file_name(name);
-    let copied = copy(from, &beside).await.and_then(|()| publish(&beside, to));
+    let copied = copy(from, &beside, to).await.and_then(|()| publish(&beside, to));
     // Best effort: it may never have been made.
     drop(fs::remove_file(&beside));
     copied
 }
 
-async fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+/// Errors are about `named`, the file that was asked for.
+async fn copy(from: &Path, to: &Path, named: &Path) -> Result<(), BackupError> {
+    let unwritten = |source| BackupError::Write { path: named.to_owned(), source };
     // SQLite fills a file that is empty, and leaves its mode as it is.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-    let file = file.map_err(|source| BackupError::Write { path: to.to_owned(), source })?;
+    let file = file.map_err(unwritten)?;
     let mut connection = connect(&sqlite_options(from, "ro")?).await?;
     sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&mut connection).await?;
     connection.close().await?;
-    file.sync_all().map_err(|source| BackupError::Write { path: to.to_owned(), source })
+    file.sync_all().map_err(unwritten)
 }
 
 /// Gives the file its name; a link never takes the place of another file.
@@ -147,8 +149,9 @@ mod tests {
         let there = backup(&place.database, &copy).await;
         assert!(matches!(there, Err(BackupError::Exists(_))), "{there:?}");
         assert_eq!(fs::metadata(&copy).unwrap().len(), 0);
-        let nowhere = backup(&place.database, &folder.path().join("no/folder.db")).await;
-        assert!(matches!(nowhere, Err(BackupError::Write { .. })), "{nowhere:?}");
+        let asked = folder.path().join("no/folder.db");
+        let nowhere = backup(&place.database, &asked).await;
+        assert!(matches!(nowhere, Err(BackupError::Write { ref path, .. }) if *path == asked));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

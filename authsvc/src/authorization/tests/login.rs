@@ -8,7 +8,7 @@ use super::browser::{Browser, WEB_REDIRECT, answered, hidden, register, register
 use crate::{
     config::Config,
     store::{endings::EndedBy, users::Change},
-    testing::{Answer, Bench, EMAIL, PASSWORD, embedded},
+    testing::{Answer, Bench, EMAIL, PASSWORD, embedded, get},
 };
 
 const SESSION: &str = "attache_session_8080";
@@ -272,4 +272,14 @@ fn no_users(config: &mut Config) {
 fn cookie(browser: &Browser<'_>) -> axum::http::HeaderMap {
     let line = format!("{SESSION}={}", browser.cookies[SESSION]);
     [(axum::http::header::COOKIE, line.parse().unwrap())].into_iter().collect()
+}
+
+#[tokio::test]
+async fn whoever_opens_the_login_page_by_itself_is_shown_the_way_to_their_own() {
+    let bench = Bench::new().await;
+    let page = bench.public(get("/oauth/login")).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(page.body.contains("<a href=\"/account\""), "{}", page.body);
+    let page = bench.public(get("/oauth/authorize?client_id=x")).await;
+    assert!(!page.body.contains("/account"), "{}", page.body);
 }
