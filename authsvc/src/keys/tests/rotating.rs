@@ -148,5 +148,5 @@ async fn s31_what_is_published_follows_the_database() {
     assert_eq!(after["keys"].as_array().unwrap().len(), 1);
     assert_eq!(after["keys"][0], before["keys"][1]);
     bench.app.store.close().await;
-    assert_eq!(bench.public(get("/oauth/jwks.json")).await.status, 500);
+    assert_eq!(bench.public(get("/oauth/jwks.json")).await.status, 503);
 }
