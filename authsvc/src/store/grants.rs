@@ -21,6 +21,14 @@ pub struct NewGrant {
     pub provider: Option<FromProvider>,
 }
 
+impl NewGrant {
+    /// Has it end at this time at the latest, Unix seconds.
+    pub fn end_by(&mut self, at: i64) {
+        self.expires_at = self.expires_at.min(at);
+        self.refresh_expires_at = self.refresh_expires_at.min(at);
+    }
+}
+
 /// What a provider gave.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FromProvider {

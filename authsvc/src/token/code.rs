@@ -81,10 +81,11 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
     let holder = holder(app, &digest).await?;
     let examine = |code: &Code| {
         check(code, &claim, now)?;
-        let still = |member: &Member| member.still_grants(&code.granted, now);
-        if !holder.as_ref().is_some_and(still) {
+        let still = |member: &&Member| member.still_grants(&code.granted, now);
+        let Some(member) = holder.as_ref().filter(still) else {
             return Err(Refusal::InvalidGrant(GONE));
-        }
+        };
+        new.end_by(member.ends_at(code.granted.auth_time));
         resources = audience(&app.config, &code.granted.resources, &asked)?;
         if let Some(broker) = app.broker() {
             let given = (digest.as_slice(), code.provider_tokens.as_deref());

@@ -195,14 +195,20 @@ impl Member {
         digest.finalize().to_vec()
     }
 
-    /// Whether a login of `auth_time` is good at `now`, Unix seconds: here a password is asked for whenever it is
-    /// needed, but only a new login at a provider shows that somebody still has an account there.
+    /// When a login of `auth_time` is not good any more, Unix seconds: never, of somebody who is known here; but only a
+    /// new login at a provider shows that somebody still has an account there.
+    #[must_use]
+    pub const fn ends_at(&self, auth_time: i64) -> i64 {
+        match self.source {
+            Source::Configuration { .. } | Source::Database { .. } => i64::MAX,
+            Source::Provider { good_for, .. } => auth_time.saturating_add(good_for),
+        }
+    }
+
+    /// Whether a login of `auth_time` is good at `now`, Unix seconds.
     #[must_use]
     pub const fn is_in_time(&self, auth_time: i64, now: i64) -> bool {
-        match self.source {
-            Source::Configuration { .. } | Source::Database { .. } => true,
-            Source::Provider { good_for, .. } => now < auth_time.saturating_add(good_for),
-        }
+        now < self.ends_at(auth_time)
     }
 
     /// Whether what they granted is still good at `now`, Unix seconds.

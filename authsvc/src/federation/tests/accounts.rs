@@ -5,16 +5,18 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::{Browser, let_in, log_in, one};
+use super::{Browser, bench, let_in, log_in, one};
 use crate::{
+    authorization::tests::browser::{WEB, WEB_REDIRECT, answered},
+    config::Federated,
     operator::Operator,
     state::App,
-    testing::{Bench, EMAIL, embedded},
+    testing::{Bench, EMAIL, SERVICE_SECRET, embedded, form, provider::FakeProvider},
     users,
 };
 
 /// As another process of the same installation sees it, with another configuration.
-fn with(bench: &Bench, change: impl FnOnce(&mut crate::config::Federated)) -> App {
+fn with(bench: &Bench, change: impl FnOnce(&mut Federated)) -> App {
     let mut config = (*bench.app.config).clone();
     change(&mut embedded(&mut config).federation[0]);
     App { config: std::sync::Arc::new(config), ..bench.app.clone() }
@@ -101,7 +103,7 @@ async fn another_policy_ends_what_was_granted_under_the_old_one() {
     fake.shape().claims = json!({ "email": "a@example.com", "email_verified": true });
     let granted = let_in(&bench, &fake).await;
     let now = granted.auth_time;
-    type Change = fn(&mut crate::config::Federated);
+    type Change = fn(&mut Federated);
     let changes: [(Change, bool); 8] = [
         (|_| (), true),
         (|one| one.label = "Another".to_owned(), true),
@@ -162,4 +164,42 @@ async fn an_address_of_accounts_names_them() {
     let email = users::email::Email::parse("a@example.com").unwrap();
     let said = operator.disable_user(&email).await.unwrap_err().to_string();
     assert!(said.contains(&format!("{} (example)", granted.sub)), "{said}");
+}
+
+#[tokio::test]
+async fn refresh_tokens_end_with_the_login_that_they_descend_from() {
+    let fake = FakeProvider::start().await;
+    let max_session = Duration::from_hours(12);
+    let bench = bench(vec![Federated { max_session, ..fake.federated("example") }]).await;
+    let mut browser = Browser::new(&bench);
+    let page = log_in(&mut browser, &fake).await;
+    let auth_time = bench.app.clock.now_unix();
+    // Whoever lets in something later does not begin anew.
+    bench.advance(Duration::from_mins(9));
+    let answer = browser.decide(&page, "allow").await;
+    let code = answered(&answer, WEB_REDIRECT)["code"].clone();
+    let redeemed = [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("client_id", WEB),
+        ("redirect_uri", WEB_REDIRECT),
+        // RFC 7636 appendix B.
+        ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+    ];
+    let tokens = bench.public(form("/oauth/token", &redeemed)).await.json();
+    let refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
+    let mut asked = form("/internal/introspect", &[("token", &refresh)]);
+    let secret = format!("Bearer {SERVICE_SECRET}").parse().unwrap();
+    asked.headers_mut().insert(axum::http::header::AUTHORIZATION, secret);
+    let said = bench.internal(asked).await.json();
+    assert_eq!(said["exp"], auth_time + 12 * 3600, "{said}");
+
+    bench.advance(Duration::from_hours(11));
+    let fields =
+        |token| [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", WEB)];
+    let tokens = bench.public(form("/oauth/token", &fields(&refresh))).await.json();
+    let refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
+    bench.advance(Duration::from_hours(1));
+    let refused = bench.public(form("/oauth/token", &fields(&refresh))).await;
+    assert_eq!(refused.json()["error"], "invalid_grant", "{}", refused.body);
 }
