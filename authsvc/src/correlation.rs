@@ -63,11 +63,14 @@ fn told(response: &Response, took: Duration) {
     let status = response.status().as_u16();
     // JSON has no number for a `u128`.
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    if response.extensions().get::<Waited>().is_some() {
-        tracing::debug!(status, took_ms, "answered after a wait");
-    } else {
-        tracing::info!(status, took_ms, "answered");
+    match response.extensions().get::<Waited>() {
+        Some(Waited) => told_quietly(status, took_ms),
+        None => tracing::info!(status, took_ms, "answered"),
     }
+}
+
+fn told_quietly(status: u16, took_ms: u64) {
+    tracing::debug!(status, took_ms, "answered after a wait");
 }
 
 /// An id goes into logs: only what cannot break them.

@@ -176,13 +176,8 @@ impl From<BadRedirectUri> for Refusal {
 
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Self {
-        if error.is_passing() {
-            // Why, is told once by whoever watches the database.
-            tracing::debug!(%error, "a request was not answered");
-            return Self::Away;
-        }
-        tracing::error!(%error, "a request failed");
-        Self::Internal
+        error.log("a request");
+        if error.is_passing() { Self::Away } else { Self::Internal }
     }
 }
 

@@ -124,13 +124,15 @@ async fn obey(
             sessions::end(app, &headers).await?;
             Ok(signed_out(app))
         }
-        Order::SignOutEverywhere => {
-            app.store.end_sessions(&session.login.sub).await?;
-            tracing::info!(sub = session.login.sub, "a user signed out everywhere");
-            Ok(signed_out(app))
-        }
+        Order::SignOutEverywhere => sign_out_everywhere(app, &session).await,
         Order::Password => password::change(app, &headers, &session, &form, address).await,
     }
+}
+
+async fn sign_out_everywhere(app: &App, session: &Session) -> Result<Response, Trouble> {
+    app.store.end_sessions(&session.login.sub).await?;
+    tracing::info!(sub = session.login.sub, "a user signed out everywhere");
+    Ok(signed_out(app))
 }
 
 async fn end(app: &App, session: &Session, client: Option<&str>) -> Result<Response, Trouble> {

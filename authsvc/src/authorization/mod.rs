@@ -52,12 +52,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 impl From<store::Error> for Trouble {
     fn from(error: store::Error) -> Self {
-        if error.is_passing() {
-            tracing::debug!(%error, "an authorization request was not answered");
-            return Self::Away;
-        }
-        tracing::error!(%error, "an authorization request failed");
-        Self::Broken
+        error.log("an authorization request");
+        if error.is_passing() { Self::Away } else { Self::Broken }
     }
 }
 

@@ -334,6 +334,10 @@ impl From<NoClient> for Failure {
 }
 
 impl From<Unaccepted> for Failure {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the many others are told alike, each in its words"
+    )]
     fn from(error: Unaccepted) -> Self {
         match error {
             Unaccepted::Provider(error) => error.into(),

@@ -105,13 +105,9 @@ impl Broker {
         let mut ended = 0;
         for orphan in app.store.orphaned_provider_clients(issuer, BATCH).await? {
             let old = app.clock.now_unix() >= orphan.created_at.saturating_add(GIVEN_UP);
-            match self.end(&orphan).await {
-                Ok(()) => {}
-                Err(error) if old => {
-                    tracing::warn!(%error, id = orphan.id, "a client at the provider is left there");
-                }
-                Err(error) => {
-                    tracing::warn!(%error, id = orphan.id, "a client at the provider is not ended yet");
+            if let Err(error) = self.end(&orphan).await {
+                left(&orphan, &error, if old { "for good" } else { "and tried again" });
+                if !old {
                     continue;
                 }
             }
@@ -172,12 +168,12 @@ impl Broker {
             expires_at,
         };
         if app.store.add_provider_client(&new).await? {
-            tracing::info!(client_id, id = client.id, "authsvc is a client of the provider for it");
+            registered(client_id, &client);
             return Ok(client);
         }
         // Somebody else was faster, and theirs is used.
         if let Err(error) = self.end(&new).await {
-            tracing::warn!(%error, id = client.id, "a second client at the provider is left there");
+            left(&new, &error, "for good: it is a second one");
         }
         self.kept(app, client_id).await?.ok_or(NoClient::Sealed)
     }
@@ -191,6 +187,14 @@ impl Broker {
         let json = self.vault.disclose(&label(&known.id), &known.secrets)?;
         serde_json::from_slice(&json).ok()
     }
+}
+
+fn registered(client_id: &str, client: &Client) {
+    tracing::info!(client_id, id = client.id, "authsvc is a client of the provider for it");
+}
+
+fn left(client: &ProviderClient, error: &Error, how: &str) {
+    tracing::warn!(%error, id = client.id, "a client at the provider is left there {how}");
 }
 
 fn label(id: &str) -> Vec<u8> {

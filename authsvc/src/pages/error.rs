@@ -61,12 +61,11 @@ impl Trouble {
     #[must_use]
     pub fn page(&self, config: &Config) -> Response {
         let (status, title, problem, remedy) = self.text();
-        let problem = match self {
-            Self::UntrustedHost(host) => {
-                format!("This gateway does not accept applications that are described at {host}.")
-                    .into()
-            }
-            _ => Cow::Borrowed(problem),
+        let problem = if let Self::UntrustedHost(host) = self {
+            format!("This gateway does not accept applications that are described at {host}.")
+                .into()
+        } else {
+            Cow::Borrowed(problem)
         };
         let to_account = matches!(self, Self::NotYours);
         let page =
@@ -139,18 +138,20 @@ impl Trouble {
                 "It was sent from another site, or your sign-in changed since the page was opened.",
                 AGAIN,
             ),
-            Self::TooMany => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many requests",
-                "Too many people or programs of your network are signing in at the same time.",
-                "Wait a few seconds, then try again.",
-            ),
-            Self::Overloaded | Self::Away | Self::Broken => self.ours(),
+            Self::TooMany | Self::Overloaded | Self::Away | Self::Broken => self.ours(),
         }
     }
 
     /// What is not the application's fault.
     const fn ours(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        if matches!(self, Self::TooMany) {
+            return (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests",
+                "Too many people or programs of your network are signing in at the same time.",
+                "Wait a few seconds, then try again.",
+            );
+        }
         if matches!(self, Self::Overloaded) {
             return (
                 StatusCode::SERVICE_UNAVAILABLE,

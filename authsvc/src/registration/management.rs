@@ -123,7 +123,7 @@ pub(super) fn bearer_of(headers: &HeaderMap) -> Result<&str, Refusal> {
     let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Refusal::NoToken) };
     match bearer::parse(line.as_bytes()) {
         Authorization::Bearer(token) => Ok(token),
-        _ => Err(Refusal::NoToken),
+        Authorization::Foreign | Authorization::Malformed => Err(Refusal::NoToken),
     }
 }
 

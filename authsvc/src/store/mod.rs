@@ -125,6 +125,19 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// Says that `what` failed; of a database that is away quietly, since whoever watches it says so once.
+    pub fn log(&self, what: &str) {
+        if self.is_passing() { self.log_quietly(what) } else { self.log_loudly(what) }
+    }
+
+    fn log_quietly(&self, what: &str) {
+        tracing::debug!(error = %self, "{what} was not answered");
+    }
+
+    fn log_loudly(&self, what: &str) {
+        tracing::error!(error = %self, "{what} failed");
+    }
+
     /// Whether the database is away or busy, so that somebody should ask again.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
@@ -140,17 +153,15 @@ impl Error {
 /// No connection, one that broke, or an answer that says so: SQLSTATE classes 08 and 57, too many connections, locks
 /// that were waited for in vain; `SQLITE_BUSY`.
 fn is_passing(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        sqlx::Error::Database(said) => said.code().is_some_and(|code| {
+    let said = error.as_database_error().and_then(|said| said.code());
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+        || said.is_some_and(|code| {
             code.starts_with("08")
                 || code.starts_with("57P")
                 || code == "53300"
                 || code == "55P03"
                 || open::is_busy(error)
-        }),
-        _ => false,
-    }
+        })
 }
 
 /// Where it is imported beside other errors.

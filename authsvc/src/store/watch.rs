@@ -31,10 +31,7 @@ impl Watched {
     fn see(&mut self, silence: Option<String>) {
         match (silence, self.is_silent) {
             (Some(reason), false) => {
-                tracing::error!(
-                    reason,
-                    "the database does not answer; until it does, requests that need it are refused"
-                );
+                fell_silent(&reason);
                 self.is_silent = true;
             }
             (None, true) => {
@@ -44,6 +41,13 @@ impl Watched {
             (Some(_), true) | (None, false) => {}
         }
     }
+}
+
+fn fell_silent(reason: &str) {
+    tracing::error!(
+        reason,
+        "the database does not answer; until it does, requests that need it are refused"
+    );
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ async fn opaque(without_audience: WithoutAudience, said: Value) -> (FakeProvider
     (fake, bench)
 }
 
-fn active(more: Value) -> Value {
+fn active(more: &Value) -> Value {
     let mut said = json!({
         "active": true, "iss": null, "sub": "somebody", "aud": RESOURCE, "client_id": "gateway",
         "exp": NOW_MS / 1000 + 300, "scope": "openid mcp",
@@ -43,7 +43,7 @@ fn active(more: Value) -> Value {
 
 #[tokio::test]
 async fn an_opaque_token_is_handed_out_and_asked_about() {
-    let (fake, bench) = opaque(WithoutAudience::Refused, active(json!({}))).await;
+    let (fake, bench) = opaque(WithoutAudience::Refused, active(&json!({}))).await;
     let answer = let_in(&mut Browser::new(&bench), &fake).await;
     let tokens = redeem(&bench, &answer).await;
     let access = text(&tokens, "access_token");
@@ -62,9 +62,9 @@ async fn an_opaque_token_is_handed_out_and_asked_about() {
 
 #[tokio::test]
 async fn what_the_provider_says_decides() {
-    let other = |more| active(more);
+    let other = |more| active(&more);
     for (said, good) in [
-        (active(json!({})), true),
+        (active(&json!({})), true),
         (json!({ "active": false }), false),
         (other(json!({ "aud": "https://elsewhere.example" })), false),
         (other(json!({ "aud": [RESOURCE, "https://elsewhere.example"] })), true),
@@ -83,10 +83,10 @@ async fn what_the_provider_says_decides() {
 #[tokio::test]
 async fn a_token_without_audience_is_good_only_if_it_was_issued_to_us_and_that_is_configured() {
     for (said, good) in [
-        (active(json!({ "aud": null })), true),
-        (active(json!({ "aud": null, "client_id": "another" })), false),
-        (active(json!({ "aud": null, "client_id": null })), false),
-        (active(json!({ "aud": null, "iss": "https://elsewhere.example" })), false),
+        (active(&json!({ "aud": null })), true),
+        (active(&json!({ "aud": null, "client_id": "another" })), false),
+        (active(&json!({ "aud": null, "client_id": null })), false),
+        (active(&json!({ "aud": null, "iss": "https://elsewhere.example" })), false),
     ] {
         let (_fake, bench) = opaque(WithoutAudience::IssuedToUs, said.clone()).await;
         assert_eq!(introspect(&bench, "opaque", RESOURCE).await["active"], good, "{said}");
@@ -95,7 +95,7 @@ async fn a_token_without_audience_is_good_only_if_it_was_issued_to_us_and_that_i
 
 #[tokio::test]
 async fn while_the_provider_does_not_say_nobody_gets_in() {
-    let (fake, bench) = opaque(WithoutAudience::Refused, active(json!({}))).await;
+    let (fake, bench) = opaque(WithoutAudience::Refused, active(&json!({}))).await;
     for fault in [super::Fault::Status(500), super::Fault::Html, super::Fault::Broken] {
         fake.shape().faults.insert("/introspect", fault);
         let said = introspect(&bench, "opaque", RESOURCE).await;

@@ -32,6 +32,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What every way to be authorized says of clients and of what they were granted.
+#[derive(Clone, Copy)]
 pub(super) struct Common<'a> {
     pub(super) private_redirect_uris: Option<&'a [Option<String>]>,
     pub(super) initial_access_token: Option<&'a Secret>,

@@ -9,7 +9,8 @@ use crate::store::{
 on_both!(
     of_many_logins_at_the_same_time_one_makes_the_account,
     a_login_changes_what_is_known_and_not_who_it_is,
-    an_account_is_disabled_enabled_and_removed,
+    an_account_is_disabled_and_enabled,
+    an_account_that_was_removed_is_gone,
 );
 
 fn account() -> Account {
@@ -60,7 +61,7 @@ async fn a_login_changes_what_is_known_and_not_who_it_is(place: Place) {
     assert!(store.account("a\0b").await.unwrap().is_none());
 }
 
-async fn an_account_is_disabled_enabled_and_removed(place: Place) {
+async fn an_account_is_disabled_and_enabled(place: Place) {
     let store = place.open().await;
     store.log_in_account(&account()).await.unwrap();
     let change =
@@ -68,9 +69,15 @@ async fn an_account_is_disabled_enabled_and_removed(place: Place) {
     assert_eq!((change(Fate::Disabled).await, change(Fate::Disabled).await), (Some(0), None));
     let kept = store.log_in_account(&account()).await.unwrap();
     assert_eq!((kept.disabled_at, kept.epoch), (Some(NOW + 1), 1), "a login lets nobody in again");
-    assert!(store.enable_account("sub").await.unwrap());
-    assert!(!store.enable_account("sub").await.unwrap());
+    let enabled = [store.enable_account("sub").await, store.enable_account("sub").await];
+    assert_eq!(enabled.map(Result::unwrap), [true, false]);
     assert_eq!(store.account("sub").await.unwrap().map(|kept| kept.epoch), Some(1));
-    assert_eq!((change(Fate::Removed).await, change(Fate::Removed).await), (Some(0), None));
+}
+
+async fn an_account_that_was_removed_is_gone(place: Place) {
+    let store = place.open().await;
+    store.log_in_account(&account()).await.unwrap();
+    let remove = || store.change_account("sub", Fate::Removed, EndedBy::Operator, NOW + 1);
+    assert_eq!((remove().await.unwrap(), remove().await.unwrap()), (Some(0), None));
     assert!(store.accounts().await.unwrap().is_empty());
 }

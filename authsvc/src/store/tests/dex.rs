@@ -22,17 +22,20 @@ async fn add(store: &Store, id: &str, resources: &[&str]) {
     store.add_dex_client(new, NOW).await.unwrap();
 }
 
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
 async fn peers_of_a_resource_come_and_go_with_their_clients(place: Place) {
     let store = place.open().await;
     add(&store, "a", &[ONE, OTHER, ONE]).await;
     add(&store, "b", &[ONE]).await;
-    assert_eq!(store.dex_peers(ONE).await.unwrap(), ["a", "b"]);
-    assert_eq!(store.dex_peers(OTHER).await.unwrap(), ["a"]);
+    let peers = async |resource| store.dex_peers(resource).await.unwrap();
+    assert_eq!((peers(ONE).await, peers(OTHER).await), (texts(&["a", "b"]), texts(&["a"])));
     let resources = store.dex_client_resources("a").await.unwrap().unwrap();
     assert_eq!(resources, [ONE, OTHER]);
     store.forget_dex_client("a").await.unwrap();
-    assert_eq!(store.dex_peers(ONE).await.unwrap(), ["b"]);
-    assert!(store.dex_peers(OTHER).await.unwrap().is_empty());
+    assert_eq!((peers(ONE).await, peers(OTHER).await), (texts(&["b"]), Vec::new()));
     assert_eq!(store.dex_client_resources("a").await.unwrap(), None);
 }
 
