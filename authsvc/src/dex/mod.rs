@@ -1,6 +1,6 @@
 //! Dex, of which authsvc is many clients: one for each login that a user agreed to, made over its gRPC API.
 //!
-//! [`wire`] is what is said → [`api`] says it → [`clients`] makes, renews and removes clients → [`audience`] makes
+//! `wire` is what is said → `api` says it → `clients` makes, renews and removes clients → `audience` makes
 //! Dex name a resource in their tokens.
 //!
 //! One for each login, since Dex keeps one refresh token for a user and a client: with one for all, or for each MCP
