@@ -314,10 +314,10 @@ async fn every_line_of_a_request_names_it_as_its_answer_does() -> Result<()> {
         .collect::<Result<_>>()?;
     let ours = lines.iter().filter(|line| line["span"]["request_id"] == id.as_str());
     let said: Vec<&str> = ours.clone().filter_map(|line| line["message"].as_str()).collect();
-    assert_eq!(said, ["refused", "answered"], "{log}");
+    assert_eq!(said, ["a client did not show who it is", "refused", "answered"], "{log}");
     for line in ours {
         assert_eq!(line["span"]["path"], "/oauth/token");
-        ensure!(line["timestamp"].is_string() && line["level"] == "INFO", "{line}");
+        ensure!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
     }
     stack.stop().await
 }
