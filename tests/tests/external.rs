@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
+    certificates::{self, Pair},
     mcp::Mcp,
     oauth::{self, OAuth, REDIRECT_URI, Tokens, VERIFIER},
     person::Person,
     provider::{CLIENT_ID, CLIENT_SECRET, OidcProvider},
-    stack::{Setup, Stack, eventually},
+    script::Script,
+    stack::{Setup, Stack, eventually, parts},
     upstream::{Upstream, mcp},
 };
 use serde_json::{Value, json};
@@ -40,8 +42,17 @@ impl Gateway {
         resources: Value,
         change: impl FnOnce(&mut Value),
     ) -> Result<Self> {
+        Self::from(Setup::new(), registrar, resources, change).await
+    }
+
+    async fn from(
+        setup: Setup,
+        registrar: Registrar,
+        resources: Value,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Self> {
         let server = Upstream::start(mcp::echo).await?;
-        let mut setup = Setup::new().server("everything", &server.url("/mcp"));
+        let mut setup = setup.server("everything", &server.url("/mcp"));
         let public_url = setup.config["public_url"].as_str().context("a URL")?;
         let client = json!({
             "client_id": CLIENT_ID,
@@ -174,6 +185,39 @@ async fn a_client_with_a_secret_shows_it_here() -> Result<()> {
     form.pop();
     ensure!(client.ask(&form).await?.status() == 401, "without its secret");
     gateway.stack.stop().await
+}
+
+#[tokio::test]
+async fn a_client_with_a_document_needs_no_registration_at_either() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let Pair { certificate, key } = certificates::self_signed(folder.path())?;
+    let program = parts::root().join("tests/clients/documents.py");
+    let paths = [&certificate, &key].map(|path| path.to_str().unwrap_or_default());
+    let mut site = Script::start(&parts::python()?, &program, &paths)?;
+    let metadata = json!({
+        "client_name": "Documented", "redirect_uris": [REDIRECT_URI],
+        "token_endpoint_auth_method": "none",
+    });
+    site.say(&metadata.to_string()).await?;
+    let id = site.said("id", &mut Person::admin()).await?;
+    for registrar in [Registrar::Static, Registrar::Registration] {
+        let mut setup = Setup::new();
+        let trusted = certificate.to_str().context("a path")?.to_owned();
+        setup.environment.push(("SSL_CERT_FILE", trusted));
+        let documents = json!({ "hosts": ["localhost"], "allow_private": true });
+        let trust = |external: &mut Value| external["client_id_metadata_documents"] = documents;
+        let signed = json!({ "format": "jwt" });
+        let gateway = Gateway::from(setup, registrar, signed, trust).await?;
+        let mut client = OAuth::register(&gateway.stack.url("everything")).await?;
+        client.client_id = id.as_str().context("an id")?.to_owned();
+        let code = client.authorize(&mut gateway.person(), SCOPE).await?;
+        let tokens = client.exchange(&code).await?;
+        ensure!(gateway.list(&tokens.access).await? == 200, "the token opens nothing");
+        let refresh = tokens.refresh.context("no refresh token")?;
+        client.refresh(&refresh).await?;
+        gateway.stack.stop().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
