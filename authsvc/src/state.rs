@@ -77,7 +77,8 @@ impl Issuance {
         random: &Random,
     ) -> anyhow::Result<Self> {
         if let Some(brokered) = config.authorization.brokered() {
-            return Ok(Self::Brokered(Arc::new(Broker::new(brokered, config, clock)?)));
+            let broker = Broker::new(brokered, config, clock)?;
+            return Ok(Self::Brokered(Arc::new(broker.at_dex(config, store, clock, random))));
         }
         let settings = Settings::of(config)?;
         let keeper = Keeper::new(store.clone(), settings, random.clone());

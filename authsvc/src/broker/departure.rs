@@ -36,7 +36,8 @@ pub async fn depart(
     (open, asked): (&Open, &Asked),
     agreed: Agreed,
 ) -> Result<Response, Trouble> {
-    let ready = time::timeout(PATIENCE, prepare(app, broker, &asked.client_id)).await;
+    let trip = Trip::begin(&app.random, &open.name, &open.browser);
+    let ready = time::timeout(PATIENCE, prepare(app, broker, asked, &trip)).await;
     let (metadata, client) = match ready {
         Ok(Ok(ready)) => ready,
         Ok(Err(NoClient::Store(error))) => return Err(error.into()),
@@ -52,12 +53,12 @@ pub async fn depart(
     if agreed == Agreed::Now {
         app.store.agree_to_interaction(&open.kept.id, app.clock.now_unix()).await?;
     }
-    let trip = Trip::begin(&app.random, &open.name, &open.browser);
     app.store.begin_trip(&open.kept.id, &Trip::digest(&trip.state, broker.name())).await?;
+    let scopes = [broker.scopes(&asked.scopes), broker.audiences(&asked.resources)].concat();
     let request = Request {
         client_id: &client.id,
         redirect_uri: &broker.callback(app),
-        scope: &broker.scopes(&asked.scopes).join(" "),
+        scope: &scopes.join(" "),
         trip: &trip,
         prompt: asking::prompt(&asked.prompt),
         more: &broker.resource(&asked.resources),
@@ -68,10 +69,11 @@ pub async fn depart(
 async fn prepare(
     app: &App,
     broker: &Broker,
-    client_id: &str,
+    asked: &Asked,
+    trip: &Trip,
 ) -> Result<(std::sync::Arc<Metadata>, Client), NoClient> {
     let metadata = broker.provider.metadata().await?;
-    Ok((metadata, broker.client_for(app, client_id).await?))
+    Ok((metadata, broker.client_for(app, asked, trip).await?))
 }
 
 /// What is told to somebody who could not be sent there.

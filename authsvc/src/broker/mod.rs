@@ -5,11 +5,12 @@
 //! the client that [`registrar`] has or makes, for what [`asking`] says → [`arrival`] takes them back, and keeps what the
 //! provider gave as [`held`] → [`tokens`] hands it out at the token endpoint, if [`access`] finds nothing that the filter
 //! would refuse, and gets new ones. [`keys`] publishes the provider's keys as ours; [`introspection`] asks about tokens
-//! that say nothing themselves.
+//! that say nothing themselves. [`at_dex`] is what is different where the provider is Dex.
 
 pub mod access;
 pub mod arrival;
 pub mod asking;
+mod at_dex;
 pub mod consent;
 pub mod departure;
 pub mod held;
@@ -25,6 +26,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     clock::Clock,
     config::{Brokered, Config, Tenants},
+    dex::Dex,
     keys::Vault,
     upstream::Provider,
 };
@@ -41,6 +43,8 @@ pub struct Broker {
     vault: Vault,
     published: Published,
     asked: Memory,
+    /// Our clients, where the provider is Dex.
+    dex: Option<Dex>,
 }
 
 /// How long all that is asked of the provider for one request may take.
@@ -64,6 +68,7 @@ impl Broker {
             vault: Vault::of(config),
             published: Published::default(),
             asked: Memory::default(),
+            dex: None,
         })
     }
 }

@@ -7,13 +7,16 @@ use url::Url;
 
 use super::Broker;
 use crate::{
+    authorization::request::Asked,
     config::{Client, Registrar, Registration},
+    dex::{self, clients},
     pages::words,
     state::App,
     store::{self, brokered::ProviderClient},
     upstream::{
         Error,
         registration::{Management, Order, Registered},
+        trip::Trip,
     },
 };
 
@@ -46,11 +49,17 @@ struct Secrets {
 }
 
 impl Broker {
-    /// Who authsvc is at the provider for a client of ours, made if there is none yet.
+    /// Who authsvc is at the provider for a request of a client of ours, made if there is none yet.
     ///
     /// # Errors
     /// When there is none and none can be made.
-    pub async fn client_for(&self, app: &App, client_id: &str) -> Result<Client, NoClient> {
+    pub async fn client_for(
+        &self,
+        app: &App,
+        asked: &Asked,
+        trip: &Trip,
+    ) -> Result<Client, NoClient> {
+        let client_id = &asked.client_id;
         match &self.settings.registrar {
             Registrar::Static(client) => Ok(client.clone()),
             Registrar::Registration(registration) => {
@@ -59,11 +68,23 @@ impl Broker {
                 }
                 self.register(app, client_id, registration).await
             }
-            Registrar::Dex(_) => Err(Error::Unusable {
-                what: "client",
-                reason: "clients at Dex are made over its gRPC API".to_owned(),
-            }
-            .into()),
+            Registrar::Dex(_) => self.admit(app, asked, trip).await,
+        }
+    }
+
+    /// Who it was when somebody went there who has come back.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn client_of(
+        &self,
+        app: &App,
+        asked: &Asked,
+        trip: &Trip,
+    ) -> Result<Client, NoClient> {
+        match &self.dex {
+            Some(dex) => Ok(dex.client(&clients::id_of(&trip.state))),
+            None => self.client_for(app, asked, trip).await,
         }
     }
 
@@ -79,7 +100,8 @@ impl Broker {
     ) -> Result<Option<Client>, NoClient> {
         let known = match &self.settings.registrar {
             Registrar::Static(client) => Some(client.clone()),
-            Registrar::Registration(_) | Registrar::Dex(_) => self.kept(app, client_id).await?,
+            Registrar::Registration(_) => self.kept(app, client_id).await?,
+            Registrar::Dex(_) => self.dex.as_ref().map(|dex| dex.client(id)),
         };
         Ok(known.filter(|client| client.id == id))
     }
@@ -101,6 +123,16 @@ impl Broker {
     /// # Errors
     /// When the database fails.
     pub async fn end_orphans(&self, app: &App) -> Result<u64, store::Error> {
+        if let Some(dex) = &self.dex {
+            return match dex.sweep().await {
+                Ok(ended) => Ok(ended),
+                Err(dex::Trouble::Store(error)) => Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "clients at Dex that nobody needs are not removed yet");
+                    Ok(0)
+                }
+            };
+        }
         let issuer = self.settings.issuer.as_str();
         let mut ended = 0;
         for orphan in app.store.orphaned_provider_clients(issuer, BATCH).await? {

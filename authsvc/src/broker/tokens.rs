@@ -22,7 +22,7 @@ use super::{
 use crate::{
     authorization::{resource, scope::OFFLINE_ACCESS},
     clock::millis,
-    config::{Registrar, Server},
+    config::{Client, Registrar, Server},
     refusal::{NO_STORE, Refusal},
     state::{App, Issuance},
     store::{brokered::Turn, endings::EndedBy, grants::FromProvider},
@@ -207,7 +207,8 @@ impl Broker {
             Err(NoClient::Sealed) => return Err(Refusal::Internal),
         };
         let more = self.resource(&grant.resources);
-        match self.provider.refresh(&client, &refresh, &more).await {
+        let ask = async |client: &Client| self.provider.refresh(client, &refresh, &more).await;
+        match self.understood(&client, ask(&client).await, ask).await {
             Ok(tokens) => Ok(Held::new(&client.id, tokens, app.clock.now_ms()).after(held)),
             Err(Error::Grant(_)) => self.over(app, grant, "the provider refuses it").await,
             Err(Error::Client(code)) if self.is_made() => {
@@ -252,6 +253,10 @@ impl Broker {
         else {
             return Ok(());
         };
+        if let Some(dex) = &self.dex {
+            // It has no revocation endpoint; without its client, a refresh token is worth nothing there.
+            return Ok(dex.remove(&held.client).await?);
+        }
         if let Some(client) = self.client_known(app, client_id, &held.client).await? {
             self.provider.revoke(&client, &refresh).await?;
         }

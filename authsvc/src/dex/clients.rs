@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+
 use super::{Dex, Trouble, wire};
 use crate::{
     config::Client,
@@ -20,6 +23,8 @@ const MAX_NAME: usize = 100;
 /// Who wants to log somebody in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Applicant<'a> {
+    /// The login, by a secret of it.
+    pub login: &'a str,
     /// Our client.
     pub client_id: &'a str,
     /// What it calls itself.
@@ -28,14 +33,22 @@ pub struct Applicant<'a> {
     pub resources: &'a [String],
 }
 
+/// The id of the client of a login: 128 bits that say nothing of it.
+#[must_use]
+pub fn id_of(login: &str) -> String {
+    let digest = Sha256::digest(format!("attache client at dex 1\n{login}"));
+    let (id, _) = digest.split_at(16);
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(id))
+}
+
 impl Dex {
     /// Makes a client for one login.
     ///
     /// # Errors
     /// When Dex does not answer or refuses, or the database fails.
     pub async fn admit(&self, applicant: Applicant<'_>) -> Result<Client, Trouble> {
-        let id = format!("{PREFIX}{}", self.random.id());
-        let Applicant { client_id, name, resources } = applicant;
+        let Applicant { login, client_id, name, resources } = applicant;
+        let id = id_of(login);
         let new = NewDexClient { id: &id, client_id, resources };
         // First here: what is made there is removed again, whatever happens to us in between.
         self.store.add_dex_client(new, self.clock.now_unix()).await?;

@@ -140,8 +140,8 @@ fn resources(of: &[&str]) -> Vec<String> {
 
 async fn admit(dex: &Dex, of: &[&str]) -> Result<String, Trouble> {
     let resources = resources(of);
-    let applicant =
-        Applicant { client_id: "client", name: Some("A client"), resources: &resources };
+    let (login, name) = (dex.random.token(), Some("A client"));
+    let applicant = Applicant { login: &login, client_id: "client", name, resources: &resources };
     dex.admit(applicant).await.map(|client| client.id)
 }
 

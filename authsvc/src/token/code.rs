@@ -122,6 +122,7 @@ async fn brokered(
     held: Held,
     (portion, family): (&issue::Portion, issue::Family),
 ) -> Result<Response, Refusal> {
+    broker.granted(&held.client, &family.grant_id).await?;
     match broker.ready(app, held, &portion.resources).await {
         Ok(ready) => Ok(broker.answer(app, &ready, portion, family)),
         Err(refusal) => {
