@@ -8,4 +8,5 @@ set -eu
 "$root/scripts/chromium.sh"
 "$root/scripts/postgres.sh"
 "$root/scripts/dex.sh"
+"$root/scripts/context-forge.sh"
 "$root/scripts/wasm.sh"

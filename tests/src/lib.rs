@@ -5,6 +5,7 @@
 //! - [`upstream`]: a scripted HTTP server that records what reaches it: MCP servers, webhook receivers
 //! - [`servers`]: real MCP servers of other people
 //! - [`dex`]: real Dex; [`certificates`] for its gRPC API, and for others
+//! - [`context_forge`]: real ContextForge
 //! - [`provider`]: a real OpenID provider of other people
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
 //! - [`script`]: a client that is a program of its own: the SDKs, a browser
@@ -17,6 +18,7 @@
 //! - [`load`]: the load generator of `make bench` and `make bench-auth`
 
 pub mod certificates;
+pub mod context_forge;
 pub mod dex;
 pub mod differential;
 pub mod events;

@@ -109,6 +109,15 @@ pub fn dex(version: &str) -> Result<PathBuf> {
     there("ATTACHE_DEX", built, "scripts/dex.sh")
 }
 
+/// The programs of ContextForge, Python among them.
+///
+/// # Errors
+/// When it is not there.
+pub fn context_forge() -> Result<PathBuf> {
+    let installed = root().join(".tools/context-forge/bin");
+    there("ATTACHE_CONTEXT_FORGE", installed, "scripts/context-forge.sh")
+}
+
 /// Chromium.
 ///
 /// # Errors
