@@ -127,7 +127,8 @@ async fn client(app: &App, address: IpAddr, client_id: &str) -> Result<Client, T
     if !cimd::id::is_url(client_id) {
         let client = app.store.client(client_id).await?;
         return client.ok_or_else(|| {
-            turned_away(client_id, &"it is not registered here, or was forgotten");
+            // Not by its name: who takes one field for another sends a secret here.
+            turned_away("unknown", &"its client_id is not registered here, or was forgotten");
             Trouble::UnknownClient
         });
     }

@@ -244,7 +244,12 @@ async fn who_is_turned_away_is_logged_with_the_reason() {
     register_known(&bench).await;
     let secret = "https://me:password@evil.example:8443/callback?token=secret#secret";
     for (number, changes, client, reason) in [
-        (1, ("client_id", "nobody"), "nobody", "it is not registered here, or was forgotten"),
+        (
+            1,
+            ("client_id", "nobody"),
+            "unknown",
+            "its client_id is not registered here, or was forgotten",
+        ),
         (
             2,
             ("client_id", "https://client.example/x.json"),

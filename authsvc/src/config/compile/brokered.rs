@@ -301,11 +301,12 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A secret that somebody else made up.
+/// A secret that somebody else made up (RFC 6749 appendix A.2).
 fn visible(at: &Path, secret: &Secret, report: &mut Report<'_>) -> Checked<Secret> {
     let text = secret.reveal();
-    if text.is_empty() || text.len() > 4096 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let reason = "must be visible ASCII without spaces, as the provider gave it";
+    let visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if text.is_empty() || text.len() > 4096 || !visible {
+        let reason = "must be visible ASCII, as the provider gave it";
         return Err(report.wrong_secret(at, reason));
     }
     Ok(secret.clone())
