@@ -103,6 +103,19 @@ impl Broker {
     }
 }
 
+/// Removes clients that nobody needs; those that cannot be removed now are left for the next time. Returns how many
+/// went.
+pub(super) async fn sweep(dex: &Dex) -> Result<u64, store::Error> {
+    match dex.sweep().await {
+        Ok(removed) => Ok(removed),
+        Err(dex::Trouble::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "clients at Dex that nobody needs are not removed yet");
+            Ok(0)
+        }
+    }
+}
+
 fn unavailable(trouble: &dex::Trouble) -> Error {
     let reason = trouble.to_string();
     let passing = match trouble {

@@ -5,11 +5,11 @@ use attache_protocol::secret::Secret;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::Broker;
+use super::{Broker, at_dex};
 use crate::{
     authorization::request::Asked,
     config::{Client, Registrar, Registration},
-    dex::{self, clients},
+    dex::clients,
     pages::words,
     state::App,
     store::{self, brokered::ProviderClient},
@@ -124,14 +124,7 @@ impl Broker {
     /// When the database fails.
     pub async fn end_orphans(&self, app: &App) -> Result<u64, store::Error> {
         if let Some(dex) = &self.dex {
-            return match dex.sweep().await {
-                Ok(ended) => Ok(ended),
-                Err(dex::Trouble::Store(error)) => Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "clients at Dex that nobody needs are not removed yet");
-                    Ok(0)
-                }
-            };
+            return at_dex::sweep(dex).await;
         }
         let issuer = self.settings.issuer.as_str();
         let mut ended = 0;

@@ -32,7 +32,7 @@ pub enum Registrar {
     Static(Client),
     /// By the provider's own registration endpoint (RFC 7591), one for each client of ours.
     Registration(Registration),
-    /// By the gRPC API of Dex, one for each client of ours.
+    /// By the gRPC API of Dex, one for each login.
     Dex(Dex),
 }
 
