@@ -28,7 +28,7 @@ wasm: ## build the filter: target/attache.wasm
 authsvc: ## build the service: target/service/authsvc
 	@cargo build $(service) --bin authsvc --bin run --bin demo_server
 
-test: ## run every test: unit, property, snapshot, in Node.js, end to end (25 minutes from nothing)
+test: ## run every test: unit, property, snapshot, in Node.js, end to end (most of an hour from nothing)
 	@scripts/end-to-end.sh
 	@cargo build $(host) --lib --bins --tests
 	@INSTA_UPDATE=no cargo test --no-fail-fast $(host)
