@@ -12,7 +12,7 @@ const CLIENT_IDS: [&str; 4] = ["client_id", "azp", "cid", "appid"];
 /// What ID tokens have and access tokens do not (OpenID Connect Core sections 3.1.3.6 and 3.3.2.11).
 const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
 /// Groups of a token that are looked at.
-const MOST_GROUPS: usize = 100;
+pub const MOST_GROUPS: usize = 100;
 
 /// Claims as they come.
 pub type Raw = Map<String, Value>;
@@ -118,15 +118,18 @@ fn email(raw: &Raw, name: &str) -> Option<String> {
     address.filter(|address| !address.is_empty()).map(str::to_owned)
 }
 
-fn groups(value: &Value) -> Vec<String> {
+/// The texts of a claim of which some providers make a list, and others one text.
+#[must_use]
+pub fn texts(value: &Value) -> Vec<&str> {
     match value {
-        Value::String(one) => vec![one.clone()],
-        Value::Array(many) => {
-            let many = many.iter().filter_map(Value::as_str).take(MOST_GROUPS);
-            many.map(str::to_owned).collect()
-        }
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
     }
+}
+
+fn groups(value: &Value) -> Vec<String> {
+    texts(value).into_iter().take(MOST_GROUPS).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

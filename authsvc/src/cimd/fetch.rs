@@ -10,7 +10,7 @@ use super::turns::{Turn, Turns};
 use crate::{
     config::MetadataDocuments,
     outgoing::{
-        guarded::{Bounds, Guarded, Unanswered},
+        guarded::{Bounds, Guarded, NotJson, Unanswered},
         target::TargetError,
     },
 };
@@ -90,20 +90,17 @@ impl Fetcher {
     /// When it is not to be had, or is none.
     pub async fn json(&self, address: IpAddr, url: &Url) -> Result<Fetched, FetchError> {
         let _turn = self.turn(address)?;
-        let reply = self.client.get(url, None).await?;
-        let status = reply.status;
-        if reply.is_passing() {
-            return Err(FetchError::Silent(format!("it answers {status}")));
-        }
-        if status.as_u16() != 200 {
-            return Err(FetchError::Wrong(format!(
-                "it answers {status}, redirects are not followed"
-            )));
-        }
-        if !reply.is_json {
-            return Err(FetchError::Wrong("it is not application/json".to_owned()));
-        }
+        let reply = self.client.get(url, None).await?.json()?;
         Ok(Fetched { body: reply.body, age: reply.age })
+    }
+}
+
+impl From<NotJson> for FetchError {
+    fn from(not: NotJson) -> Self {
+        match not {
+            NotJson::Passing(reason) => Self::Silent(reason),
+            NotJson::Wrong(reason) => Self::Wrong(reason),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Calls of the gRPC API of Dex: in clear, over TLS, or over TLS with a certificate of ours; each within a deadline,
 //! tried again a few times when nobody answers. Every call may be made twice.
 
-use std::{error::Error as _, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use axum::http::uri::PathAndQuery;
 use prost::Message;
@@ -17,7 +17,10 @@ use tonic_prost::ProstCodec;
 use super::wire::{
     Client, CreateClient, Created, DeleteClient, Done, GetVersion, UpdateClient, Version,
 };
-use crate::config::{Dex, DexTls};
+use crate::{
+    config::{Dex, DexTls},
+    outgoing::with_causes,
+};
 
 /// Patience with a connection, and with a call.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -154,7 +157,7 @@ impl Api {
     {
         let done = time::timeout(PATIENCE, async {
             let mut client = Grpc::new(self.connect().await?);
-            let silent = |error: tonic::transport::Error| self.unreachable(explain(&error));
+            let silent = |error: tonic::transport::Error| self.unreachable(with_causes(&error));
             client.ready().await.map_err(silent)?;
             let mut request = Request::new(message);
             request.set_timeout(PATIENCE);
@@ -182,9 +185,9 @@ impl Api {
             None => endpoint,
             Some(tls) => endpoint
                 .tls_config(tls_of(tls)?)
-                .map_err(|error| self.unreachable(explain(&error)))?,
+                .map_err(|error| self.unreachable(with_causes(&error)))?,
         };
-        endpoint.connect().await.map_err(|error| self.unreachable(explain(&error)))
+        endpoint.connect().await.map_err(|error| self.unreachable(with_causes(&error)))
     }
 
     fn unreachable(&self, reason: String) -> Error {
@@ -227,17 +230,6 @@ fn said(message: &str, secret: &str) -> String {
     let clean: String = message.chars().filter(|one| !one.is_control()).collect();
     let clean = if secret.is_empty() { clean } else { clean.replace(secret, "…") };
     clean.chars().take(MAX_SAID).collect()
-}
-
-/// An error with its causes, innermost last.
-fn explain(error: &tonic::transport::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

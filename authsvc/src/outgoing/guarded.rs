@@ -66,6 +66,15 @@ pub enum Unanswered {
     TooLong(usize),
 }
 
+/// Why an answer is not what was asked for.
+#[derive(Clone, Debug)]
+pub enum NotJson {
+    /// The server is not well; later it may be otherwise.
+    Passing(String),
+    /// It is something else.
+    Wrong(String),
+}
+
 impl Guarded {
     /// Prepares; speaks to nobody.
     ///
@@ -167,6 +176,27 @@ impl Reply {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// The same, if it is what was asked for: 200, and JSON.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn json(self) -> Result<Self, NotJson> {
+        let status = self.status;
+        if self.is_passing() {
+            return Err(NotJson::Passing(format!("it answers {status}")));
+        }
+        if status.is_redirection() {
+            return Err(NotJson::Wrong(format!("it answers {status}, redirects are not followed")));
+        }
+        if status != StatusCode::OK {
+            return Err(NotJson::Wrong(format!("it answers {status}")));
+        }
+        if !self.is_json {
+            return Err(NotJson::Wrong("it is not application/json".to_owned()));
+        }
+        Ok(self)
     }
 }
 

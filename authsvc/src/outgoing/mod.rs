@@ -5,7 +5,7 @@ pub mod guarded;
 pub mod target;
 
 use reqwest::{Client, ClientBuilder, redirect};
-use std::error::Error as _;
+use std::error::Error;
 
 /// A client that follows no redirect and no proxy of the environment. `scheme` is that of what it will be used for.
 pub(crate) fn builder(scheme: &str) -> ClientBuilder {
@@ -26,7 +26,12 @@ pub(crate) fn builder(scheme: &str) -> ClientBuilder {
 /// An error with its causes, innermost last, and without the URL, which may carry secrets.
 #[must_use]
 pub(crate) fn explain(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    with_causes(&error.without_url())
+}
+
+/// An error with its causes, innermost last.
+#[must_use]
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Provider, discovery::Metadata, issuer::Issuers};
+use super::{Provider, discovery::Metadata, issuer::Issuers, plain};
 use crate::{
     authorization::parameters::{BadParameter, Parameters},
     pages::words::is_deceptive,
@@ -63,10 +63,11 @@ impl Returned {
             None => {}
         }
         if let Some(error) = parameters.text("error", MAX_VALUE)? {
-            let plain = |one: char| one.is_ascii_alphanumeric() || matches!(one, '_' | '.' | '-');
-            let code: String = error.chars().filter(|one| plain(*one)).take(64).collect();
             let description = parameters.text("error_description", MAX_VALUE).ok().flatten();
-            return Ok(Self::Error { code, description: description.and_then(shown) });
+            return Ok(Self::Error {
+                code: plain(error),
+                description: description.and_then(shown),
+            });
         }
         match parameters.text("code", MAX_CODE)? {
             Some(code) => Ok(Self::Code(code.to_owned())),

@@ -4,7 +4,7 @@ use attache_protocol::secret::Secret;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Error, discovery::Metadata};
+use super::{Error, discovery::Metadata, plain};
 use crate::{
     authorization::answer::encode,
     config::Client,
@@ -12,8 +12,6 @@ use crate::{
 };
 
 const WHAT: &str = "answer to a token request";
-/// Longest code of an error that is repeated, characters.
-const MAX_ERROR: usize = 64;
 
 /// A code, and what goes with it.
 #[derive(Clone, Copy, Debug)]
@@ -148,9 +146,7 @@ pub(super) fn refused(reply: &Reply, what: &'static str) -> Error {
 /// What an error means (RFC 6749 section 5.2); its description is not repeated, it may hold what we sent.
 fn failure(reply: &Reply) -> Error {
     let said: Option<Failure> = serde_json::from_slice(&reply.body).ok();
-    let plain = |one: &char| one.is_ascii_alphanumeric() || matches!(one, '_' | '.' | '-');
-    let code: Option<String> =
-        said.map(|said| said.error.chars().filter(plain).take(MAX_ERROR).collect());
+    let code = said.map(|said| plain(&said.error));
     match (code, reply.status) {
         (_, status) if reply.is_passing() => {
             Error::Unreachable { what: WHAT, reason: format!("it answers {status}") }

@@ -1,6 +1,9 @@
 //! What is known of somebody whose ID token is good.
 
-use attache_protocol::{foreign::find, secret::Secret};
+use attache_protocol::{
+    foreign::{MOST_GROUPS, find, texts},
+    secret::Secret,
+};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -13,8 +16,6 @@ use crate::{
 };
 
 const WHAT: &str = "UserInfo";
-/// Groups that are looked at: they stand in every access token, and so in every request.
-const MOST_GROUPS: usize = 100;
 /// Longest name, characters.
 const MAX_NAME: usize = 100;
 
@@ -117,13 +118,8 @@ fn name_of(text: &str) -> Option<String> {
 }
 
 fn groups_of(value: &Value) -> Vec<String> {
-    let texts: Vec<&str> = match value {
-        Value::String(one) => vec![one],
-        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
-    };
     let mut groups = Vec::new();
-    for group in texts.into_iter().filter_map(|text| users::group(text).ok()) {
+    for group in texts(value).into_iter().filter_map(|text| users::group(text).ok()) {
         if !groups.contains(&group) {
             groups.push(group);
         }

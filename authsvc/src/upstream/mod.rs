@@ -38,13 +38,19 @@ use self::{
 use crate::{
     clock::Clock,
     config::{Client, IdentityClaims, Issuer, Tenants, WebhookTargets},
-    outgoing::guarded::{Bounds, Guarded, Reply, Unanswered},
+    outgoing::guarded::{Bounds, Guarded, NotJson, Reply, Unanswered},
 };
 use attache_protocol::secret::Secret;
 use thiserror::Error;
 
+/// How long all that is asked of a provider for one request of a browser or a client may take.
+pub const PATIENCE: Duration = Duration::from_secs(12);
+
 /// What one answer of a provider may cost.
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(5), bytes: 256 * 1024 };
+
+/// Longest code of an error that is repeated, characters.
+const MAX_ERROR: usize = 64;
 
 /// A provider, and what is known of it so far. Nothing is asked before it is needed.
 #[derive(Debug)]
@@ -242,17 +248,16 @@ impl Error {
     }
 }
 
+/// The code of an error, fit to be logged and shown: letters, digits, `_`, `.` and `-`.
+fn plain(code: &str) -> String {
+    let plain = |one: &char| one.is_ascii_alphanumeric() || matches!(one, '_' | '.' | '-');
+    code.chars().filter(plain).take(MAX_ERROR).collect()
+}
+
 /// An answer that must be 200 and JSON.
 fn expect_json(reply: Reply, what: &'static str) -> Result<Reply, Error> {
-    let reason = format!("it answers {}", reply.status);
-    if reply.is_passing() {
-        return Err(Error::Unreachable { what, reason });
-    }
-    if reply.status.as_u16() != 200 {
-        return Err(Error::unusable(what, reason));
-    }
-    if !reply.is_json {
-        return Err(Error::unusable(what, "it is not JSON"));
-    }
-    Ok(reply)
+    reply.json().map_err(|not| match not {
+        NotJson::Passing(reason) => Error::Unreachable { what, reason },
+        NotJson::Wrong(reason) => Error::Unusable { what, reason },
+    })
 }

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::{discovery::Metadata, trip::Trip};
+use crate::authorization::request::Prompt as Asked;
 
 /// What is asked for, by whom, on which way.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,20 @@ pub fn url(metadata: &Metadata, request: Request<'_>) -> Url {
 }
 
 impl Prompt {
+    /// What a provider is to be told of what a client wants.
+    #[must_use]
+    pub fn of(asked: &[Asked]) -> Self {
+        if asked.contains(&Asked::None) {
+            Self::None
+        } else if asked.contains(&Asked::SelectAccount) {
+            Self::SelectAccount
+        } else if asked.contains(&Asked::Login) {
+            Self::Login
+        } else {
+            Self::Unsaid
+        }
+    }
+
     /// A value that the provider understands: one that does not would refuse.
     fn value(self, metadata: &Metadata) -> Option<&'static str> {
         let wanted: &[&'static str] = match self {
