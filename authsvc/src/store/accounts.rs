@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, Turn, endings::EndedBy, personal_tokens, users};
+use super::{Error, Store, Turn, endings::EndedBy, users};
 
 /// Somebody.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -127,10 +127,10 @@ impl Store {
         if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(None);
         }
-        if fate == Fate::Removed {
-            personal_tokens::revoke_all(&mut transaction, id, now).await?;
-        }
-        let ended = users::end_all(&mut transaction, id, by, now).await?;
+        let ended = match fate {
+            Fate::Disabled => users::end_all(&mut transaction, id, by, now).await?,
+            Fate::Removed => users::forget_all(&mut transaction, id, by, now).await?,
+        };
         transaction.commit().await?;
         Ok(Some(ended))
     }

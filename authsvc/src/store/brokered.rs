@@ -27,6 +27,16 @@ pub struct Turn {
     until_ms: i64,
 }
 
+/// Every column of `provider_clients`, of those that `rest` says.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT issuer, client_id, id, secrets, created_at, expires_at FROM provider_clients ",
+            $rest
+        )
+    };
+}
+
 impl Store {
     /// Notes that the user has agreed to a request, Unix seconds.
     ///
@@ -143,14 +153,11 @@ impl Store {
         issuer: &str,
         client_id: &str,
     ) -> Result<Option<ProviderClient>, Error> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT issuer, client_id, id, secrets, created_at, expires_at FROM provider_clients
-             WHERE issuer = $1 AND client_id = $2",
-        )
-        .bind(issuer)
-        .bind(super::text(client_id))
-        .fetch_optional(self.reader())
-        .await?;
+        let row: Option<Row> = sqlx::query_as(select!("WHERE issuer = $1 AND client_id = $2"))
+            .bind(issuer)
+            .bind(super::text(client_id))
+            .fetch_optional(self.reader())
+            .await?;
         Ok(row.map(ProviderClient::from))
     }
 
@@ -216,12 +223,11 @@ impl Store {
         issuer: &str,
         most: i64,
     ) -> Result<Vec<ProviderClient>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT issuer, client_id, id, secrets, created_at, expires_at FROM provider_clients
-             WHERE issuer = $1 AND client_id <> ''
+        let rows: Vec<Row> = sqlx::query_as(select!(
+            "WHERE issuer = $1 AND client_id <> ''
              AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = provider_clients.client_id)
-             ORDER BY created_at LIMIT $2",
-        )
+             ORDER BY created_at LIMIT $2"
+        ))
         .bind(issuer)
         .bind(most)
         .fetch_all(self.reader())

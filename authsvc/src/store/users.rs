@@ -219,7 +219,7 @@ pub(super) async fn end_all(
 }
 
 /// The same, and revokes their personal access tokens: whoever has the address later must not find them alive.
-async fn forget_all(
+pub(super) async fn forget_all(
     connection: &mut AnyConnection,
     id: &str,
     by: EndedBy,
