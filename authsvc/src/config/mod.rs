@@ -77,6 +77,12 @@ pub struct Loaded {
 }
 
 impl Config {
+    /// What everything secret in the database is sealed with.
+    #[must_use]
+    pub fn key_encryption_secret(&self) -> &Secret {
+        self.authorization.key_encryption_secret.as_ref().unwrap_or(&self.service.secret)
+    }
+
     /// Reads a file; variables come from the environment of the process.
     ///
     /// # Errors

@@ -74,11 +74,8 @@ impl Vault {
     /// With the secrets of a configuration.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let shared = &config.service.secret;
-        match &config.authorization.key_encryption_secret {
-            Some(secret) => Self::new(secret, &[shared]),
-            None => Self::new(shared, &[]),
-        }
+        let (secret, shared) = (config.key_encryption_secret(), &config.service.secret);
+        if secret == shared { Self::new(shared, &[]) } else { Self::new(secret, &[shared]) }
     }
 
     /// Seals something else than a key for what `label` says, which no `kid` is; with the name of the secret in front.
