@@ -5,10 +5,11 @@ use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path};
 use attache_protocol::plugin::Authentication;
 
 use crate::{
+    callback,
     config::{
         Config, HostPattern, MachineClient, MetadataDocuments, Mode, PersonalTokens, Proof, Server,
     },
-    federation, store, users,
+    store, users,
 };
 
 /// Said while no user exists.
@@ -22,7 +23,7 @@ pub fn summary(config: &Config) -> String {
     lines.push(("clients", format!("{} (Envoy listens on {})", config.public_url, config.listen)));
     lines.push(("logins", logins_of(&config.authorization.mode)));
     for provider in users::providers(config) {
-        let back = federation::callback(&config.public_url, &provider.name);
+        let back = callback::url(&config.public_url, &provider.name);
         let line = format!("{} at {} (redirect URI {back})", provider.label, provider.issuer);
         lines.push(("logins", line));
     }

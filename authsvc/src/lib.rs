@@ -6,6 +6,7 @@ pub mod ask;
 pub mod authorization;
 mod body;
 pub mod broker;
+pub mod callback;
 pub mod check;
 pub mod cimd;
 pub mod clock;

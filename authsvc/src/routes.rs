@@ -21,8 +21,9 @@ use crate::{
     account,
     authorization::{authorize, consent, login},
     body::{self, Allowed},
+    callback,
     correlation::{self, Entrance},
-    discovery, events, federation, introspection,
+    discovery, events, introspection,
     metrics::{self, Listener},
     refusal::NotFound,
     registration::{self, management},
@@ -71,7 +72,7 @@ pub fn public(app: App) -> Router {
         .route("/oauth/authorize", get(authorize::get).post(authorize::post))
         .route("/oauth/login", get(login::get).post(login::post))
         .route("/oauth/consent", get(consent::get).post(consent::post))
-        .route("/oauth/callback/{provider}", get(federation::get))
+        .route("/oauth/callback/{provider}", get(callback::get))
         .route("/account", get(account::get).post(account::post))
         .route("/oauth/token", post(token::token))
         .route("/oauth/revoke", post(token::revoke::revoke));

@@ -11,7 +11,7 @@ use super::{
     grant::{Grant, LoggedIn},
     interaction::{self, Open, with_cookie},
     parameters::Parameters,
-    parties, refuse,
+    refuse, remember,
     request::Asked,
     submitted::Submitted,
     vendors,
@@ -110,11 +110,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Trouble> {
 
 async fn allow(app: &App, waiting: LoggedIn) -> Result<Response, Trouble> {
     let consented = waiting.allowed();
-    let (asked, login) = (consented.asked(), consented.login());
-    if let Some(parties) = parties(asked, login, &asked.destination.receiver()) {
-        let now = app.clock.now_unix();
-        app.store.remember_consent(parties, &asked.resources, &asked.scopes, now).await?;
-    }
+    remember(app, &consented).await?;
     finish(app, &consented).await
 }
 

@@ -92,6 +92,15 @@ pub(crate) fn parties<'a>(
     Some(Parties { sub: &login.sub, client_id: &asked.client_id, redirect_host: host })
 }
 
+/// Keeps that they agreed, where that may be kept.
+pub(crate) async fn remember(app: &App, consented: &Consented) -> Result<(), store::Error> {
+    let (asked, login) = (consented.asked(), consented.login());
+    let receiver = asked.destination.receiver();
+    let Some(parties) = parties(asked, login, &receiver) else { return Ok(()) };
+    let now = app.clock.now_unix();
+    app.store.remember_consent(parties, &asked.resources, &asked.scopes, now).await
+}
+
 /// Tells the client.
 pub(crate) fn refuse(app: &App, destination: &Destination, fault: &Fault) -> Response {
     pages::redirect(&failure(app, destination, fault))

@@ -1,17 +1,13 @@
-//! `GET /oauth/callback/{name}`, back from the provider: who it is, and what it gave. What the browser takes on to the
+//! Back from the provider: who it is, and what it gave. What the browser takes on to the
 //! client is a code of ours.
 
-use axum::{
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse as _, Response},
-};
+use axum::{http::StatusCode, response::Response};
 use tokio::time;
 
 use super::{
-    Broker, PATIENCE,
+    Broker,
     access::Unaccepted,
     consent,
-    departure::{unavailable, unusable},
     held::{Held, Owner},
     registrar::NoClient,
 };
@@ -19,33 +15,33 @@ use crate::{
     authorization::{
         answer::ErrorCode,
         decide,
-        grant::{Consented, Freshness, Grant},
+        grant::{Freshness, Grant},
         hand_out,
-        interaction::{self, Open, with_cookie},
-        parameters::{MAX_LENGTH, Parameters},
-        parties, refuse,
+        interaction::with_cookie,
+        refuse, remember,
         request::{Asked, Fault, Prompt},
     },
+    callback::Back,
     config::{Client, IdentityClaims},
     cookies::Cookie,
-    pages::{self, error::Trouble},
-    refusal::NotFound,
+    pages::{
+        self,
+        error::Trouble,
+        words::{unavailable, unusable},
+    },
     sessions,
     state::App,
-    store::{self, accounts::Account},
+    store,
     upstream::{
-        Error,
+        Error, PATIENCE,
         callback::{BadReturn, Returned},
         exchange::{Code, Tokens},
         id_token::{Expected, Refused},
-        identity,
+        identity::{self, Identity},
         trip::Trip,
     },
     users::{self, Member},
 };
-
-/// Longest `state` that is looked at, bytes; ours are shorter.
-const MAX_STATE: usize = 256;
 
 /// Why the browser goes on without a code.
 #[derive(Debug)]
@@ -62,38 +58,15 @@ enum Failure {
     Store(store::Error),
 }
 
-/// Takes the answer of the provider.
-pub async fn arrive(
-    app: &App,
-    broker: &Broker,
-    name: &str,
-    headers: &HeaderMap,
-    query: &str,
-) -> Response {
-    if name != broker.name() {
-        return NotFound.into_response();
-    }
-    let outcome = if query.len() > MAX_LENGTH {
-        Err(Trouble::Unreadable)
-    } else {
-        take(app, broker, headers, &Parameters::parse(query.as_bytes())).await
-    };
-    outcome.unwrap_or_else(|trouble| trouble.page(&app.config))
-}
-
-async fn take(
-    app: &App,
-    broker: &Broker,
-    headers: &HeaderMap,
-    parameters: &Parameters,
-) -> Result<Response, Trouble> {
-    let state = parameters.text("state", MAX_STATE).ok().flatten().ok_or(Trouble::NotYours)?;
-    let interaction = Trip::interaction(state).ok_or(Trouble::NotYours)?;
-    let open = interaction::named(app, headers, interaction).await?;
-    let asked = open.asked()?.clone();
-    let came = Came { app, broker, open: &open, asked: &asked };
-    match came.tokens(parameters, state).await {
-        Ok((member, held)) => welcome(came, headers, &member, &held).await,
+/// Sends the browser on to the client with a code, or says why there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn arrive(app: &App, broker: &Broker, back: &Back<'_>) -> Result<Response, Trouble> {
+    let asked = back.open.asked()?;
+    let came = Came { app, broker, back, asked };
+    match came.tokens().await {
+        Ok((member, held)) => welcome(came, &member, &held).await,
         Err(Failure::Store(error)) => Err(error.into()),
         Err(failure) => came.fail(&failure).await,
     }
@@ -104,33 +77,26 @@ async fn take(
 struct Came<'a> {
     app: &'a App,
     broker: &'a Broker,
-    open: &'a Open,
+    back: &'a Back<'a>,
     asked: &'a Asked,
 }
 
 impl Came<'_> {
     /// Who it is, kept as they are from now on, and what the provider gave.
-    async fn tokens(self, parameters: &Parameters, state: &str) -> Result<(Member, Held), Failure> {
-        let Self { app, broker, open, .. } = self;
-        // Before anything else, so that whatever comes of it comes once.
-        if !app.store.end_trip(&open.kept.id, &Trip::digest(state, broker.name())).await? {
-            return Err(Failure::Over);
-        }
-        let trip = Trip::of(state.to_owned(), &open.browser);
-        let redeemed = time::timeout(PATIENCE, self.redeem(&trip, parameters)).await;
-        let (account, held) = redeemed.map_err(|_late| Failure::from(Error::late("answer")))??;
+    async fn tokens(self) -> Result<(Member, Held), Failure> {
+        let Self { app, broker, back, .. } = self;
+        let trip = back.trip(app, broker.name()).await?.ok_or(Failure::Over)?;
+        let redeemed = time::timeout(PATIENCE, self.redeem(&trip)).await;
+        let (identity, held) = redeemed.map_err(|_late| Failure::from(Error::late("answer")))??;
+        let account = users::account(&app.config, broker.name(), identity, app.clock.now_unix());
         let account = app.store.log_in_account(&account).await?;
         let member = app.users().by_sub(&account.id).await?;
         Ok((member.ok_or(Failure::SwitchedOff)?, held))
     }
 
-    async fn redeem(
-        self,
-        trip: &Trip,
-        parameters: &Parameters,
-    ) -> Result<(Account, Held), Failure> {
-        let Self { app, broker, asked, .. } = self;
-        let code = match broker.provider.returned(parameters).await?? {
+    async fn redeem(self, trip: &Trip) -> Result<(Identity, Held), Failure> {
+        let Self { app, broker, back, asked } = self;
+        let code = match broker.provider.returned(back.parameters).await?? {
             Returned::Code(code) => code,
             Returned::Error { code, description } => {
                 tracing::info!(code, description, "the identity provider sent somebody back");
@@ -149,8 +115,8 @@ impl Came<'_> {
             }
             tokens => tokens?,
         };
-        let account = self.identify(&client, trip, &tokens).await?;
-        Ok((account, Held::new(&client.id, tokens, app.clock.now_ms())))
+        let identity = self.identify(&client, trip, &tokens).await?;
+        Ok((identity, Held::new(&client.id, tokens, app.clock.now_ms())))
     }
 
     /// Who it is: by the ID token, or where there is none by the access token.
@@ -159,51 +125,41 @@ impl Came<'_> {
         client: &Client,
         trip: &Trip,
         tokens: &Tokens,
-    ) -> Result<Account, Failure> {
+    ) -> Result<Identity, Failure> {
         let Self { app, broker, asked, .. } = self;
         let names = &broker.settings.tokens.claims;
-        let (issuer, subject, email, name, groups) = if let Some(token) = &tokens.id {
-            let claims = IdentityClaims {
-                email: names.email.clone(),
-                groups: names.groups.clone(),
-                ..IdentityClaims::default()
-            };
-            let expected = Expected {
-                client_id: &client.id,
-                nonce: &trip.nonce,
-                hosted_domain: None,
-                access_token: Some(&tokens.access),
-            };
-            let verified = broker.provider.verify(token, expected).await?;
-            // The UserInfo endpoint takes no access token that is for a resource of ours.
-            let known = identity::read(verified, &serde_json::Map::new(), &claims);
-            let email = known.email.as_ref().map(|email| email.as_str().to_owned());
-            (known.issuer, known.subject, email, known.name, known.groups)
-        } else {
+        let Some(token) = &tokens.id else {
             let token = tokens.access.reveal();
             let claims = broker.examine(app, token, &asked.resources).await?.claims;
-            (claims.iss, claims.sub, None, None, claims.groups)
+            return Ok(Identity {
+                issuer: claims.iss,
+                subject: claims.sub,
+                email: None,
+                name: None,
+                groups: claims.groups,
+            });
         };
-        let now = app.clock.now_unix();
-        Ok(Account {
-            id: users::sub_of(&app.config, &issuer, &subject),
-            provider: broker.name().to_owned(),
-            issuer,
-            subject,
-            email,
-            name,
-            groups,
-            created_at: now,
-            seen_at: now,
-            disabled_at: None,
-            epoch: 0,
-        })
+        let claims = IdentityClaims {
+            email: names.email.clone(),
+            groups: names.groups.clone(),
+            ..IdentityClaims::default()
+        };
+        let expected = Expected {
+            client_id: &client.id,
+            nonce: &trip.nonce,
+            hosted_domain: None,
+            access_token: Some(&tokens.access),
+        };
+        let verified = broker.provider.verify(token, expected).await?;
+        // The UserInfo endpoint takes no access token that is for a resource of ours.
+        Ok(identity::read(verified, &serde_json::Map::new(), &claims))
     }
 
     /// Goes on without a code: with a page from where it can be tried again, or, where the user or the client wants
     /// that, back to the client.
     async fn fail(self, failure: &Failure) -> Result<Response, Trouble> {
-        let Self { app, broker, open, asked } = self;
+        let Self { app, broker, back, asked } = self;
+        let open = &back.open;
         let host = broker.settings.label();
         let (code, notice) = match failure {
             Failure::Said(code) => said(code, &host),
@@ -261,14 +217,10 @@ const fn description(code: ErrorCode) -> &'static str {
 }
 
 /// On to the client, with a code; or, if somebody else came back than had agreed, to the question.
-async fn welcome(
-    came: Came<'_>,
-    headers: &HeaderMap,
-    member: &Member,
-    held: &Held,
-) -> Result<Response, Trouble> {
-    let Came { app, broker, open, asked } = came;
-    let session = sessions::begin(app, headers, member).await?;
+async fn welcome(came: Came<'_>, member: &Member, held: &Held) -> Result<Response, Trouble> {
+    let Came { app, broker, back, asked } = came;
+    let open = &back.open;
+    let session = sessions::begin(app, back.headers, member).await?;
     tracing::info!(sub = session.login.sub, "a user logged in at the identity provider");
     let cookie = Cookie::Session.set(&app.config.public_url, &session.cookie);
     let login = (session.login.clone(), Freshness::ForThisRequest);
@@ -288,15 +240,6 @@ async fn welcome(
     let sealed = broker.seal(held, Owner::Code(&store::digest(&code)), &app.random);
     let answer = hand_out(app, &consented, &code, Some(sealed.ok_or(Trouble::Broken)?)).await?;
     Ok(with_cookie(answer, cookie))
-}
-
-async fn remember(app: &App, consented: &Consented) -> Result<(), Trouble> {
-    let (asked, login) = (consented.asked(), consented.login());
-    if let Some(parties) = parties(asked, login, &asked.destination.receiver()) {
-        let now = app.clock.now_unix();
-        app.store.remember_consent(parties, &asked.resources, &asked.scopes, now).await?;
-    }
-    Ok(())
 }
 
 impl From<store::Error> for Failure {

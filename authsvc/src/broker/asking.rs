@@ -2,18 +2,18 @@
 
 use super::Broker;
 use crate::{
-    authorization::{request, scope::OFFLINE_ACCESS},
+    authorization::scope::OFFLINE_ACCESS,
+    callback,
     config::{Registrar, ResourceParameter},
     discovery,
     state::App,
-    upstream::request::Prompt,
 };
 
 impl Broker {
     /// Where the provider sends browsers back: nobody else's callback.
     #[must_use]
     pub fn callback(&self, app: &App) -> String {
-        app.config.public_url.url(&format!("/oauth/callback/{}", self.name()))
+        callback::url(&app.config.public_url, self.name())
     }
 
     /// The last segment of that.
@@ -62,16 +62,4 @@ impl Broker {
         let first = resources.first().map(String::as_str);
         fixed.or(first).map(|value| (name, value)).into_iter().collect()
     }
-}
-
-/// What the provider is told of how the user is to be involved.
-#[must_use]
-pub fn prompt(asked: &[request::Prompt]) -> Prompt {
-    if asked.contains(&request::Prompt::None) {
-        return Prompt::None;
-    }
-    if asked.contains(&request::Prompt::SelectAccount) {
-        return Prompt::SelectAccount;
-    }
-    if asked.contains(&request::Prompt::Login) { Prompt::Login } else { Prompt::Unsaid }
 }

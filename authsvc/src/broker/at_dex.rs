@@ -4,6 +4,7 @@
 use super::{Broker, registrar::NoClient};
 use crate::{
     authorization::request::Asked,
+    callback,
     clock::Clock,
     config::{Client, Config, Registrar},
     dex::{self, Dex, Setting, audience, clients::Applicant},
@@ -27,11 +28,10 @@ impl Broker {
         random: &Random,
     ) -> Self {
         if let Registrar::Dex(dex) = &self.settings.registrar {
-            let own = &config.authorization.key_encryption_secret;
             let setting = Setting {
                 dex,
-                secret: own.as_ref().unwrap_or(&config.service.secret),
-                callback: config.public_url.url("/oauth/callback/dex"),
+                secret: config.key_encryption_secret(),
+                callback: callback::url(&config.public_url, self.name()),
             };
             self.dex = Some(Dex::new(setting, store.clone(), clock.clone(), random.clone()));
         }

@@ -3,16 +3,20 @@
 use axum::{http::StatusCode, response::Response};
 use tokio::time;
 
-use super::{Broker, PATIENCE, asking, consent, registrar::NoClient};
+use super::{Broker, consent, registrar::NoClient};
 use crate::{
     authorization::{interaction::Open, request::Asked},
     config::Client,
-    pages::{self, error::Trouble},
+    pages::{
+        self,
+        error::Trouble,
+        words::{unavailable, unusable},
+    },
     state::App,
     upstream::{
-        Error,
+        Error, PATIENCE,
         discovery::Metadata,
-        request::{self, Request},
+        request::{self, Prompt, Request},
         trip::Trip,
     },
 };
@@ -60,7 +64,7 @@ pub async fn depart(
         redirect_uri: &broker.callback(app),
         scope: &scopes.join(" "),
         trip: &trip,
-        prompt: asking::prompt(&asked.prompt),
+        prompt: Prompt::of(&asked.prompt),
         more: &broker.resource(&asked.resources),
     };
     Ok(pages::redirect(request::url(&metadata, request).as_str()))
@@ -84,20 +88,4 @@ fn apology(broker: &Broker, error: &NoClient) -> (StatusCode, String) {
         NoClient::Provider(Error::Unreachable { .. }) => unavailable(&host),
         NoClient::Provider(_) | NoClient::Store(_) | NoClient::Sealed => unusable(&host),
     }
-}
-
-/// It does not answer.
-#[must_use]
-pub fn unavailable(host: &str) -> (StatusCode, String) {
-    let text = format!("{host} does not answer just now. Nothing is lost: try again in a moment.");
-    (StatusCode::SERVICE_UNAVAILABLE, text)
-}
-
-/// What it answers cannot be used.
-#[must_use]
-pub fn unusable(host: &str) -> (StatusCode, String) {
-    let text = format!(
-        "{host} and this gateway do not understand each other. Try again; if it stays so, tell whoever runs this gateway: the reason is in its log."
-    );
-    (StatusCode::BAD_GATEWAY, text)
 }

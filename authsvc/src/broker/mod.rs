@@ -21,7 +21,7 @@ pub mod registrar;
 mod tests;
 pub mod tokens;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crate::{
     clock::Clock,
@@ -46,9 +46,6 @@ pub struct Broker {
     /// Our clients, where the provider is Dex.
     dex: Option<Dex>,
 }
-
-/// How long all that is asked of the provider for one request may take.
-const PATIENCE: Duration = Duration::from_secs(12);
 
 impl Broker {
     /// Prepares; speaks to nobody.

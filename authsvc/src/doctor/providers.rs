@@ -5,9 +5,9 @@ use attache_protocol::secret::Secret;
 
 use super::{Finding, all};
 use crate::{
+    callback,
     clock::Clock,
     config::{Config, Federated},
-    federation,
     upstream::{Error, Provider, discovery::Metadata, exchange::Code},
     users,
 };
@@ -18,7 +18,7 @@ const CODE: &str = "authsvc-doctor-asks-whether-you-know-the-client";
 /// Each provider.
 pub(super) async fn check(config: &Config, clock: &Clock) -> Vec<Finding> {
     let one = |settings: &Federated| {
-        let back = federation::callback(&config.public_url, &settings.name);
+        let back = callback::url(&config.public_url, &settings.name);
         provider(settings.clone(), back, clock.clone())
     };
     all(users::providers(config).iter().map(one)).await

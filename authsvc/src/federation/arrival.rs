@@ -1,117 +1,65 @@
-//! `GET /oauth/callback/{name}`: back from the provider.
+//! Back from a provider whose users log in here.
 
-use axum::{
-    extract::{Path, RawQuery, State},
-    http::HeaderMap,
-    response::{IntoResponse as _, Response},
-};
+use axum::response::Response;
 use tokio::time;
 
-use super::{Connected, Fault, PATIENCE, callback};
+use super::{Connected, Fault};
 use crate::{
-    authorization::{
-        interaction::{self, Open},
-        login,
-        parameters::{MAX_LENGTH, Parameters},
-    },
-    broker,
+    authorization::login,
+    callback::{self, Back},
     metrics::FederatedLogin,
     pages::{self, error::Trouble},
-    refusal::NotFound,
     sessions,
     state::App,
     store::{self, accounts::Account},
-    upstream::{Wanted, callback::Returned, exchange::Code, identity::Identity, trip::Trip},
-    users,
+    upstream::{
+        PATIENCE, Wanted, callback::Returned, exchange::Code, identity::Identity, trip::Trip,
+    },
+    users::{self, email::Email},
 };
 
-/// Longest `state` that is looked at, bytes; ours are shorter.
-const MAX_STATE: usize = 256;
-
-/// Takes the answer of a provider.
-pub async fn get(
-    State(app): State<App>,
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let query = query.unwrap_or_default();
-    if let Some(broker) = app.broker() {
-        return broker::arrival::arrive(&app, broker, &name, &headers, &query).await;
-    }
-    let Some(one) = app.federation.get(&name) else { return NotFound.into_response() };
-    let outcome = if query.len() > MAX_LENGTH {
-        Err(Trouble::Unreadable)
-    } else {
-        arrive(&app, one, &headers, &Parameters::parse(query.as_bytes())).await
-    };
-    outcome.unwrap_or_else(|trouble| trouble.page(&app.config))
-}
-
-async fn arrive(
-    app: &App,
-    one: &Connected,
-    headers: &HeaderMap,
-    parameters: &Parameters,
-) -> Result<Response, Trouble> {
-    let state = parameters.text("state", MAX_STATE).ok().flatten().ok_or(Trouble::NotYours)?;
-    let interaction = Trip::interaction(state).ok_or(Trouble::NotYours)?;
-    let open = interaction::named(app, headers, interaction).await?;
-    let fault = match log_in(app, one, &open, parameters, state).await? {
+/// Goes on as after a password, or on the login page if nobody is logged in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn arrive(app: &App, one: &Connected, back: &Back<'_>) -> Result<Response, Trouble> {
+    let open = &back.open;
+    let fault = match log_in(app, one, back).await? {
         Ok(account) => match app.users().by_sub(&account.id).await? {
             Some(member) => {
                 app.metrics.federated(FederatedLogin::Ok);
-                return login::welcome(app, headers, open, &member).await;
+                return login::welcome(app, back.headers, open.clone(), &member).await;
             }
             None => Fault::NotAdmitted("whoever runs this gateway has switched it off"),
         },
-        Err(Fault::Over) if sessions::current(app, headers).await?.is_some() => {
+        Err(Fault::Over) if sessions::current(app, back.headers).await?.is_some() => {
             // They went back in their browser, perhaps: the login page knows where to go on.
-            return Ok(pages::redirect(&format!("/oauth/login?interaction={interaction}")));
+            return Ok(pages::redirect(&format!("/oauth/login?interaction={}", open.name)));
         }
         Err(fault) => fault,
     };
-    login::again(app, &open, one, &fault).await
+    login::again(app, open, one, &fault).await
 }
 
 /// Who it is, kept as they are from now on.
 async fn log_in(
     app: &App,
     one: &Connected,
-    open: &Open,
-    parameters: &Parameters,
-    state: &str,
+    back: &Back<'_>,
 ) -> Result<Result<Account, Fault>, store::Error> {
-    // Before anything else, so that whatever comes of it comes once.
-    let digest = Trip::digest(state, &one.settings.name);
-    if !app.store.end_trip(&open.kept.id, &digest).await? {
+    let Some(trip) = back.trip(app, &one.settings.name).await? else {
         return Ok(Err(Fault::Over));
-    }
-    let trip = Trip::of(state.to_owned(), &open.browser);
-    let identified = time::timeout(PATIENCE, identify(app, one, &trip, parameters)).await;
+    };
+    let identified = time::timeout(PATIENCE, identify(app, one, &trip, back)).await;
     let identity = match identified.unwrap_or(Err(Fault::Late)) {
         Ok(identity) => identity,
         Err(fault) => return Ok(Err(fault)),
     };
-    let email = identity.email.as_ref().map(|email| email.as_str().to_owned());
-    if let Err(reason) = users::admits(&one.settings, email.as_deref()) {
+    let email = identity.email.as_ref().map(Email::as_str);
+    if let Err(reason) = users::admits(&one.settings, email) {
         return Ok(Err(Fault::NotAdmitted(reason)));
     }
-    let Identity { issuer, subject, name, groups, .. } = identity;
-    let now = app.clock.now_unix();
-    let account = Account {
-        id: users::sub_of(&app.config, &issuer, &subject),
-        provider: one.settings.name.clone(),
-        issuer,
-        subject,
-        email,
-        name,
-        groups,
-        created_at: now,
-        seen_at: now,
-        disabled_at: None,
-        epoch: 0,
-    };
+    let account = users::account(&app.config, &one.settings.name, identity, app.clock.now_unix());
     app.store.log_in_account(&account).await.map(Ok)
 }
 
@@ -120,14 +68,14 @@ async fn identify(
     app: &App,
     one: &Connected,
     trip: &Trip,
-    parameters: &Parameters,
+    back: &Back<'_>,
 ) -> Result<Identity, Fault> {
     let Connected { settings, provider } = one;
-    let code = match provider.returned(parameters).await?? {
+    let code = match provider.returned(back.parameters).await?? {
         Returned::Code(code) => code,
         Returned::Error { code, description } => return Err(Fault::Said { code, description }),
     };
-    let redirect_uri = callback(&app.config.public_url, &settings.name);
+    let redirect_uri = callback::url(&app.config.public_url, &settings.name);
     let code = Code { code: &code, verifier: &trip.verifier, redirect_uri: &redirect_uri };
     let tokens = provider.redeem(&settings.client, code, &[]).await?;
     let wanted = Wanted {

@@ -3,16 +3,17 @@
 use axum::response::Response;
 use tokio::time;
 
-use super::{Connected, Fault, PATIENCE, callback};
+use super::{Connected, Fault};
 use crate::{
     authorization::{
         interaction::{Open, Wanted},
         login,
-        request::Prompt as Asked,
     },
+    callback,
     pages::{self, error::Trouble},
     state::App,
     upstream::{
+        PATIENCE,
         request::{self, Prompt, Request},
         trip::Trip,
     },
@@ -50,7 +51,7 @@ pub async fn depart(
     let more: Vec<(&str, &str)> = domain.into_iter().collect();
     let request = Request {
         client_id: &settings.client.id,
-        redirect_uri: &callback(&app.config.public_url, name),
+        redirect_uri: &callback::url(&app.config.public_url, name),
         scope: &settings.scopes.join(" "),
         trip: &trip,
         prompt: prompt(open, choice),
@@ -61,12 +62,9 @@ pub async fn depart(
 
 /// What the provider is told of what the client and the user want.
 fn prompt(open: &Open, choice: Choice) -> Prompt {
-    let asked = match &open.kept.wanted {
-        Wanted::Authorization(asked) => asked.prompt.as_slice(),
-        Wanted::Account => &[],
-    };
-    if choice == Choice::Another || asked.contains(&Asked::SelectAccount) {
-        return Prompt::SelectAccount;
+    match (choice, &open.kept.wanted) {
+        (Choice::Another, _) => Prompt::SelectAccount,
+        (Choice::Same, Wanted::Authorization(asked)) => Prompt::of(&asked.prompt),
+        (Choice::Same, Wanted::Account) => Prompt::Unsaid,
     }
-    if asked.contains(&Asked::Login) { Prompt::Login } else { Prompt::Unsaid }
 }

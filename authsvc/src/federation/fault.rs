@@ -6,6 +6,7 @@ use super::Connected;
 use crate::{
     config::Tenants,
     metrics::{FederatedLogin, Metrics},
+    pages::words,
     upstream::{Error, callback::BadReturn, id_token::Refused},
 };
 
@@ -158,23 +159,15 @@ fn not_admitted(label: &str, reason: &str) -> Said {
 }
 
 fn unavailable(label: &str, description: Option<&str>) -> Said {
-    let text = format!("{label} does not answer just now. Nothing is lost: try again in a moment.");
-    Said {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        counted: FederatedLogin::Unavailable,
-        text: with(text, label, description),
-    }
+    let (status, text) = words::unavailable(label);
+    let text = with(text, label, description);
+    Said { status, counted: FederatedLogin::Unavailable, text }
 }
 
 fn unusable(label: &str, description: Option<&str>) -> Said {
-    let text = format!(
-        "{label} and this gateway do not understand each other. Try again; if it stays so, tell whoever runs this gateway: the reason is in its log."
-    );
-    Said {
-        status: StatusCode::BAD_GATEWAY,
-        counted: FederatedLogin::Unusable,
-        text: with(text, label, description),
-    }
+    let (status, text) = words::unusable(label);
+    let text = with(text, label, description);
+    Said { status, counted: FederatedLogin::Unusable, text }
 }
 
 /// What others wrote stands in quotation marks, and it says who wrote it.

@@ -5,27 +5,17 @@
 //! Whatever goes wrong ends on the login page, with what is to be done: the request of the application still waits, and
 //! there may be other ways to log in.
 
-mod arrival;
+pub mod arrival;
 mod departure;
 mod fault;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 pub use self::{
-    arrival::get,
     departure::{Choice, depart},
     fault::Fault,
 };
-use crate::{
-    clock::Clock,
-    config::{Federated, Origin},
-    upstream::Provider,
-};
-
-/// How long all that is asked of a provider for one request may take.
-const PATIENCE: Duration = Duration::from_secs(12);
+use crate::{clock::Clock, config::Federated, upstream::Provider};
 
 /// Every provider whose users may log in.
 #[derive(Debug)]
@@ -64,11 +54,4 @@ impl Federation {
     pub fn iter(&self) -> std::slice::Iter<'_, Connected> {
         self.0.iter()
     }
-}
-
-/// Where a provider sends browsers back: one place for each, so that none can answer for another (RFC 9700 section
-/// 4.4.2).
-#[must_use]
-pub fn callback(origin: &Origin, name: &str) -> String {
-    origin.url(&format!("/oauth/callback/{name}"))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
+
 use crate::authorization::answer::Receiver;
 
 /// Longest name that is shown, characters.
@@ -27,6 +29,23 @@ impl Scope {
         };
         Self { name: name.to_owned(), words }
     }
+}
+
+/// Of a provider that does not answer.
+#[must_use]
+pub fn unavailable(provider: &str) -> (StatusCode, String) {
+    let text =
+        format!("{provider} does not answer just now. Nothing is lost: try again in a moment.");
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// Of a provider whose answer cannot be used.
+#[must_use]
+pub fn unusable(provider: &str) -> (StatusCode, String) {
+    let text = format!(
+        "{provider} and this gateway do not understand each other. Try again; if it stays so, tell whoever runs this gateway: the reason is in its log."
+    );
+    (StatusCode::BAD_GATEWAY, text)
 }
 
 /// A name that an application gave itself, fit to be shown: one line, bounded, without characters that are

@@ -8,7 +8,7 @@ use crate::{
     clock::seconds,
     config::{Brokered, Config, Federated, Tenants},
     store::accounts::Account,
-    upstream::issuer::Issuers,
+    upstream::{identity::Identity, issuer::Issuers},
 };
 
 /// Providers whose users may log in.
@@ -22,6 +22,25 @@ pub fn providers(config: &Config) -> &[Federated] {
 pub fn sub_of(config: &Config, issuer: &str, subject: &str) -> String {
     let text = format!("{}\n{issuer}\n{subject}", config.public_url);
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
+}
+
+/// The account of somebody who logs in at the provider of this name, if they have none yet.
+#[must_use]
+pub fn account(config: &Config, provider: &str, identity: Identity, now: i64) -> Account {
+    let Identity { issuer, subject, email, name, groups } = identity;
+    Account {
+        id: sub_of(config, &issuer, &subject),
+        provider: provider.to_owned(),
+        issuer,
+        subject,
+        email: email.map(|email| email.as_str().to_owned()),
+        name,
+        groups,
+        created_at: now,
+        seen_at: now,
+        disabled_at: None,
+        epoch: 0,
+    }
 }
 
 /// Why somebody with this address may not come in.

@@ -270,7 +270,7 @@ pub fn sub(config: &Config, email: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
-pub use accounts::{admits, providers, sub_of};
+pub use accounts::{account, admits, providers, sub_of};
 
 /// A name of a group.
 ///
