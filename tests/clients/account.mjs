@@ -6,7 +6,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { launch } from "./chromium.mjs";
+import { landing, launch, violationsOf } from "./chromium.mjs";
 import { heard, say } from "./talk.mjs";
 
 const [authorizeUrl, email, password, newPassword, folder] = process.argv.slice(2);
@@ -18,10 +18,7 @@ const browser = await launch();
 try {
   const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, javaScriptEnabled: false });
   let page = await context.newPage();
-  const violations = [];
-  context.on("console", (message) => {
-    if (/Content Security Policy|refused/i.test(message.text())) violations.push(message.text());
-  });
+  const violations = violationsOf(context);
   const shoot = (name) => page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
   const read = () => page.innerText("body");
   const logIn = async (as) => {
@@ -35,15 +32,7 @@ try {
     await page.fill("#again", newPassword);
     await page.click("#change-password");
   };
-  const arrived = new Promise((resolve) => {
-    page.on("request", (request) => {
-      if (request.url().startsWith(redirectUri)) resolve(request.url());
-    });
-  });
-  await page.route(
-    (to) => to.href.startsWith(redirectUri),
-    (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<p>Back at the client.</p>" }),
-  );
+  const { arrived } = await landing(page, redirectUri);
 
   await page.goto(authorizeUrl);
   await logIn(password);

@@ -6,7 +6,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { launch } from "./chromium.mjs";
+import { landing, launch, violationsOf } from "./chromium.mjs";
 
 const [authorizeUrl, button, login, folder] = process.argv.slice(2);
 const redirectUri = new URL(authorizeUrl).searchParams.get("redirect_uri");
@@ -15,19 +15,8 @@ mkdirSync(folder, { recursive: true });
 const browser = await launch();
 try {
   const page = await browser.newPage({ viewport: { width: 1000, height: 800 } });
-  const violations = [];
-  page.on("console", (message) => {
-    if (/Content Security Policy|refused/i.test(message.text())) violations.push(message.text());
-  });
-  const arrived = new Promise((resolve) => {
-    page.on("request", (request) => {
-      if (request.url().startsWith(redirectUri)) resolve(request.url());
-    });
-  });
-  await page.route(
-    (to) => to.href.startsWith(redirectUri),
-    (route) => route.fulfill({ status: 200, contentType: "text/html", body: "<p>Back at the client.</p>" }),
-  );
+  const violations = violationsOf(page);
+  const { arrived } = await landing(page, redirectUri);
 
   await page.goto(authorizeUrl);
   await page.screenshot({ path: join(folder, "login.png"), fullPage: true });
