@@ -118,6 +118,13 @@ impl App {
         }
     }
 
+    /// Some grant has ended: a provider may want to know.
+    pub fn note_ending(&self) {
+        if let Some(broker) = self.broker() {
+            broker.note_ending();
+        }
+    }
+
     /// Puts together what `config` asks for.
     ///
     /// # Errors

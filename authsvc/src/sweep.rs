@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use crate::{events::retention, state::App, store};
+use crate::{broker::endings, events::retention, state::App, store};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// Events come fast: what is beyond the size that they may have is what came in this time.
@@ -24,6 +24,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         () = stop.cancelled() => {}
         () = each_hour(&app) => {}
         () = each_minute(&app) => {}
+        () = endings::run(&app) => {}
     }
 }
 

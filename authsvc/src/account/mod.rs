@@ -138,6 +138,7 @@ async fn sign_out_everywhere(app: &App, session: &Session) -> Result<Response, T
 async fn end(app: &App, session: &Session, client: Option<&str>) -> Result<Response, Trouble> {
     let (sub, now) = (&session.login.sub, app.clock.now_unix());
     let grants = app.store.end_access(sub, client, EndedBy::User, now).await?;
+    app.note_ending();
     tracing::info!(sub, client_id = client, grants, "a user ended access");
     let done = match client {
         Some(client) => Done::Ended(name(app, client).await?),
@@ -155,6 +156,7 @@ async fn end_connection(app: &App, session: &Session, id: &str) -> Result<Respon
     if !app.store.end_grant(id, EndedBy::User, app.clock.now_unix()).await? {
         return Ok(redirect());
     }
+    app.note_ending();
     tracing::info!(sub, client_id, grant_id = id, "a user ended a connection");
     Ok(told(session, &Done::EndedConnection(name(app, &client_id).await?)))
 }

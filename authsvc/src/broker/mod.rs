@@ -4,7 +4,7 @@
 //! In the order of the flow: [`consent`] asks, before anybody goes to the provider → [`departure`] sends them there, as
 //! the client that [`registrar`] has or makes, for what [`asking`] says → [`arrival`] takes them back, and keeps what the
 //! provider gave as [`held`] → [`tokens`] hands it out at the token endpoint, if [`access`] finds nothing that the filter
-//! would refuse, and gets new ones. [`keys`] publishes the provider's keys as ours; [`introspection`] asks about tokens
+//! would refuse, and gets new ones. [`endings`] tells the provider which grants are over. [`keys`] publishes the provider's keys as ours; [`introspection`] asks about tokens
 //! that say nothing themselves. `at_dex` is what is different where the provider is Dex.
 
 pub mod access;
@@ -13,6 +13,7 @@ pub mod asking;
 mod at_dex;
 pub mod consent;
 pub mod departure;
+pub mod endings;
 pub mod held;
 pub mod introspection;
 pub mod keys;
@@ -22,6 +23,8 @@ mod tests;
 pub mod tokens;
 
 use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
@@ -45,6 +48,8 @@ pub struct Broker {
     asked: Memory,
     /// Our clients, where the provider is Dex.
     dex: Option<Dex>,
+    /// Some grant has ended.
+    ended: Notify,
 }
 
 impl Broker {
@@ -66,6 +71,7 @@ impl Broker {
             published: Published::default(),
             asked: Memory::default(),
             dex: None,
+            ended: Notify::default(),
         })
     }
 }

@@ -233,35 +233,6 @@ impl Broker {
         app.store.end_grant(&grant.id, EndedBy::Operator, app.clock.now_unix()).await?;
         Err(Refusal::InvalidGrant("the identity provider has ended the grant"))
     }
-
-    /// Tells the provider that a grant is over, as far as it listens.
-    pub fn give_back(app: &App, grant_id: &str, client_id: &str) {
-        let app = app.clone();
-        let (grant_id, client_id) = (grant_id.to_owned(), client_id.to_owned());
-        tokio::spawn(async move {
-            let Issuance::Brokered(broker) = &app.issuance else { return };
-            if let Err(error) = broker.revoke(&app, &grant_id, &client_id).await {
-                tracing::warn!(%error, "the identity provider was not told that a grant is over");
-            }
-        });
-    }
-
-    async fn revoke(&self, app: &App, grant_id: &str, client_id: &str) -> Result<(), NoClient> {
-        let sealed = app.store.provider_tokens(grant_id).await?;
-        let held = sealed.and_then(|sealed| self.open(&sealed, Owner::Grant(grant_id)));
-        let Some((held, refresh)) = held.and_then(|held| Some((held.clone(), held.refresh?)))
-        else {
-            return Ok(());
-        };
-        if let Some(dex) = &self.dex {
-            // It has no revocation endpoint; without its client, a refresh token is worth nothing there.
-            return Ok(dex.remove(&held.client).await?);
-        }
-        if let Some(client) = self.client_known(app, client_id, &held.client).await? {
-            self.provider.revoke(&client, &refresh).await?;
-        }
-        Ok(())
-    }
 }
 
 /// Scopes of ours that the token carries, where it says so.

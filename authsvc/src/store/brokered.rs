@@ -19,6 +19,19 @@ pub struct ProviderClient {
     pub expires_at: Option<i64>,
 }
 
+/// A grant that is over, and what the provider gave for it.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Identity.
+    pub id: String,
+    /// The client.
+    pub client_id: String,
+    /// When, Unix seconds.
+    pub at: i64,
+    /// What the provider gave, sealed.
+    pub tokens: Vec<u8>,
+}
+
 type Row = (String, String, String, Vec<u8>, i64, Option<i64>);
 
 /// A turn to get new tokens for a grant: nobody else does until it ends.
@@ -124,6 +137,37 @@ impl Store {
         )
         .bind(grant_id)
         .bind(turn.until_ms)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Grants that are over and of which the provider is still to be told, those that ended first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn untold_endings(&self, most: i64) -> Result<Vec<Ended>, Error> {
+        let rows: Vec<(String, String, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, client_id, ended_at, provider_tokens FROM grants
+             WHERE ended_at IS NOT NULL AND provider_tokens IS NOT NULL ORDER BY ended_at LIMIT $1",
+        )
+        .bind(most)
+        .fetch_all(self.reader())
+        .await?;
+        let ended = |(id, client_id, at, tokens)| Ended { id, client_id, at, tokens };
+        Ok(rows.into_iter().map(ended).collect())
+    }
+
+    /// Forgets what the provider gave for a grant that is over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_provider_tokens(&self, grant_id: &str) -> Result<(), Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query(
+            "UPDATE grants SET provider_tokens = NULL WHERE id = $1 AND ended_at IS NOT NULL",
+        )
+        .bind(grant_id)
         .execute(&mut *transaction)
         .await?;
         Ok(transaction.commit().await?)

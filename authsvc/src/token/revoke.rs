@@ -15,7 +15,6 @@ use axum::{
 use super::{MAX_TOKEN, client, read};
 use crate::{
     address::ClientAddress,
-    broker::Broker,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{
@@ -45,9 +44,7 @@ pub async fn revoke(
     }
     if app.store.end_grant(&grant.id, EndedBy::Client, app.clock.now_unix()).await? {
         tracing::info!(client_id = caller.id(), sub = grant.granted.sub, "a client ended a grant");
-        if app.broker().is_some() {
-            Broker::give_back(&app, &grant.id, &grant.granted.client_id);
-        }
+        app.note_ending();
     }
     Ok(done())
 }

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use super::{Browser, Fault, gateway, let_in, redeem, refresh, text};
 use crate::{
     authorization::tests::browser::WEB,
+    store::endings::EndedBy,
     testing::{Answer, Bench, form, provider::FakeProvider},
 };
 
@@ -145,8 +146,47 @@ async fn either_token_ends_the_grant_here_and_there() {
         assert_eq!(answer.json()["error"], "invalid_grant");
         let said = super::introspect(&bench, &access, crate::testing::RESOURCE).await;
         assert_eq!(said["active"], false, "{kind}");
-        while !fake.shape().refreshes.is_empty() {
-            tokio::task::yield_now().await;
-        }
+        assert_eq!(tell(&bench).await, 1, "{kind}");
+        assert!(fake.shape().refreshes.is_empty(), "{kind}");
     }
+}
+
+/// How many endings the provider was told of.
+async fn tell(bench: &Bench) -> u64 {
+    bench.app.broker().unwrap().tell_endings(&bench.app).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_ends_a_grant_the_provider_is_told_once() {
+    let (fake, bench, _tokens) = granted().await;
+    assert_eq!(tell(&bench).await, 0, "it goes on");
+    let sub = bench.app.store.accounts().await.unwrap()[0].id.clone();
+    let now = bench.app.clock.now_unix();
+    bench.app.store.end_access(&sub, None, EndedBy::User, now).await.unwrap();
+    assert_eq!((tell(&bench).await, tell(&bench).await), (1, 0));
+    assert!(fake.shape().refreshes.is_empty());
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_told_later_and_one_that_does_not_want_to_know_is_left_alone() {
+    for (fault, told, later) in
+        [(Fault::Status(503), [0, 0], 1), (Fault::Status(400), [1, 0], 0), (Fault::Html, [1, 0], 0)]
+    {
+        let (fake, bench, tokens) = granted().await;
+        fake.shape().faults.insert("/revoke", fault);
+        let token = text(&tokens, "refresh_token");
+        let fields = [("token", token.as_str()), ("client_id", WEB)];
+        assert_eq!(bench.public(form("/oauth/revoke", &fields)).await.status, StatusCode::OK);
+        assert_eq!([tell(&bench).await, tell(&bench).await], told);
+        fake.shape().faults.clear();
+        assert_eq!(tell(&bench).await, later);
+    }
+    // Not for ever.
+    let (fake, bench, tokens) = granted().await;
+    fake.shape().faults.insert("/revoke", Fault::Status(503));
+    let token = text(&tokens, "refresh_token");
+    bench.public(form("/oauth/revoke", &[("token", token.as_str()), ("client_id", WEB)])).await;
+    assert_eq!(tell(&bench).await, 0);
+    bench.advance(8 * 24 * HOUR);
+    assert_eq!(tell(&bench).await, 1);
 }

@@ -1,0 +1,97 @@
+//! What the provider gave for a grant that is over, whoever ended it and however: it is told, as far as it listens, and
+//! what we had of it is forgotten.
+
+use std::{future, time::Duration};
+
+use tokio::time;
+
+use super::{Broker, held::Owner, registrar::NoClient};
+use crate::{
+    state::App,
+    store::{self, brokered::Ended},
+    upstream::Error,
+};
+
+/// How often it is looked whether somebody else ended a grant: another replica, or a command.
+const EVERY: Duration = Duration::from_hours(1);
+/// How many are looked at together.
+const BATCH: i64 = 100;
+/// How long a provider that does not answer is told again, seconds.
+const GIVEN_UP: i64 = 7 * 24 * 3600;
+
+/// Tells the provider of each ending: of ours at once.
+pub async fn run(app: &App) {
+    let Some(broker) = app.broker() else { return future::pending().await };
+    loop {
+        if let Err(error) = broker.tell_endings(app).await {
+            tracing::warn!(%error, "the identity provider was not told which grants are over");
+        }
+        tokio::select! {
+            () = broker.ended.notified() => {}
+            () = time::sleep(EVERY) => {}
+        }
+    }
+}
+
+impl Broker {
+    /// Some grant has ended.
+    pub fn note_ending(&self) {
+        self.ended.notify_one();
+    }
+
+    /// Tells the provider of every grant that is over and forgets its tokens; returns how many that were. While it does
+    /// not answer, they are kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell_endings(&self, app: &App) -> Result<u64, store::Error> {
+        let mut told = 0;
+        loop {
+            let endings = app.store.untold_endings(BATCH).await?;
+            if endings.is_empty() {
+                return Ok(told);
+            }
+            for ended in endings {
+                if let Err(error) = self.revoke(app, &ended).await {
+                    let waits = match error {
+                        NoClient::Store(error) => return Err(error),
+                        NoClient::Provider(Error::Unreachable { .. }) => self.waits(app, &ended),
+                        NoClient::Provider(_) | NoClient::Sealed => false,
+                    };
+                    untold(&ended, &error, waits);
+                    if waits {
+                        return Ok(told);
+                    }
+                }
+                app.store.forget_provider_tokens(&ended.id).await?;
+                told += 1;
+            }
+        }
+    }
+
+    fn waits(&self, app: &App, ended: &Ended) -> bool {
+        app.clock.now_unix() < ended.at.saturating_add(GIVEN_UP)
+    }
+
+    async fn revoke(&self, app: &App, ended: &Ended) -> Result<(), NoClient> {
+        let Some(held) = self.open(&ended.tokens, Owner::Grant(&ended.id)) else { return Ok(()) };
+        if let Some(dex) = &self.dex {
+            // It has no revocation endpoint; without its client, a refresh token is worth nothing there.
+            return Ok(dex.remove(&held.client).await?);
+        }
+        let Some(refresh) = &held.refresh else { return Ok(()) };
+        if let Some(client) = self.client_known(app, &ended.client_id, &held.client).await? {
+            self.provider.revoke(&client, refresh).await?;
+        }
+        Ok(())
+    }
+}
+
+fn untold(ended: &Ended, error: &NoClient, waits: bool) {
+    let grant_id = &ended.id;
+    if waits {
+        tracing::warn!(%error, grant_id, "the identity provider is told later that a grant is over");
+    } else {
+        tracing::warn!(%error, grant_id, "the identity provider was not told that a grant is over");
+    }
+}
