@@ -52,6 +52,23 @@ impl Issuers {
         }
     }
 
+    /// Whether an issuer may be of both.
+    #[must_use]
+    pub fn overlap(&self, other: &Self) -> bool {
+        if self.contain(other.configured.as_str()) || other.contain(self.configured.as_str()) {
+            return true;
+        }
+        let same = template(&self.configured).is_some()
+            && template(&self.configured) == template(&other.configured);
+        same && match (&self.tenants, &other.tenants) {
+            (Tenants::Single, _) | (_, Tenants::Single) => false,
+            (Tenants::Any, _) | (_, Tenants::Any) => true,
+            (Tenants::Listed(one), Tenants::Listed(two)) => {
+                one.iter().any(|tenant| two.contains(tenant))
+            }
+        }
+    }
+
     /// The tenant that an issuer is of.
     fn tenant<'a>(&self, issuer: &'a str) -> Option<&'a str> {
         let template = template(&self.configured)?;

@@ -83,6 +83,20 @@ fn every_key_of_an_external_section_is_read() {
 }
 
 #[test]
+fn where_only_scopes_tell_tokens_apart_every_server_has_one() {
+    let with = |scopes: &str| {
+        let text = format!(
+            "authorization: {{external: {{{LEAST}, audience: attache}}}}\n{REST}    scopes: [{scopes}]\n"
+        );
+        Config::parse("attache.yaml", &text, Path::new("/srv/attache"), &|_| None)
+    };
+    assert!(with("mcp").is_ok());
+    let mistakes = with("").unwrap_err().to_string();
+    assert!(mistakes.contains("servers[0].scopes"), "{mistakes}");
+    assert!(mistakes.contains("an ID token would open this server"), "{mistakes}");
+}
+
+#[test]
 fn dex_is_reached_over_grpc_and_may_be_in_our_own_network() {
     let section = "  dex:
     issuer: http://dex:5556/dex

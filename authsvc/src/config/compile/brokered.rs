@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeMap, path::Path as FilePath, time::Duration};
 
-use attache_protocol::{plugin::ClaimNames, secret::Secret};
+use attache_protocol::{
+    plugin::{Authentication, ClaimNames},
+    secret::Secret,
+};
 
 use super::{
     super::{
-        Brokered, Client, Dex, DexIdentity, DexTls, ForeignTokens, Introspector, Issuer, Mode,
-        OpaqueTokens, Registrar, Registration, Request, ResourceParameter, WebhookTargets,
-        WithoutAudience, document::Path, file,
+        Authorization, Brokered, Client, Dex, DexIdentity, DexTls, ForeignTokens, Introspector,
+        Issuer, Mode, OpaqueTokens, Registrar, Registration, Request, ResourceParameter, Server,
+        WebhookTargets, WithoutAudience, document::Path, file,
     },
     absolute, network,
     report::{Checked, Report},
@@ -42,6 +45,29 @@ pub(super) fn external(file: &file::External, at: &Path, report: &mut Report<'_>
         tokens: tokens?,
         targets: targets?,
     })))
+}
+
+/// Where the client of authsvc and what tokens are for have the same name, only scopes tell an access token from an ID
+/// token.
+pub(super) fn told_apart(
+    authorization: &Authorization,
+    servers: &[Server],
+    report: &mut Report<'_>,
+) -> Checked<()> {
+    let Some(brokered) = authorization.brokered() else { return Ok(()) };
+    let Registrar::Static(client) = &brokered.registrar else { return Ok(()) };
+    if brokered.tokens.audience.as_ref() != Some(&client.id) {
+        return Ok(());
+    }
+    let mut checked = Ok(());
+    for (number, server) in servers.iter().enumerate() {
+        if server.scopes.is_empty() && !matches!(server.authentication, Authentication::None) {
+            let at = Path::default().key("servers").item(number).key("scopes");
+            let reason = "must name one: `audience` is the id of the client here, so that without a scope an ID token would open this server";
+            checked = Err(report.wrong(&at, reason));
+        }
+    }
+    checked
 }
 
 /// Dex, in the network of authsvc as a rule.

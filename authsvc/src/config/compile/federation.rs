@@ -14,7 +14,7 @@ use super::{
     report::{Checked, Report},
     units,
 };
-use crate::upstream::issuer;
+use crate::upstream::issuer::{self, Issuers};
 
 const MAX_NAME: usize = 32;
 const MAX_LABEL: usize = 64;
@@ -56,7 +56,9 @@ fn unique<'a>(
     if others.clone().any(|other| other.name == provider.name) {
         report.wrong(&at.key("name"), "given twice: every provider needs a name of its own");
     }
-    if others.any(|other| other.issuer == provider.issuer) {
+    let issuers = |of: &Federated| Issuers::new(&of.issuer, &of.tenants);
+    let theirs = issuers(provider);
+    if others.any(|other| other.issuer == provider.issuer || theirs.overlap(&issuers(other))) {
         let reason =
             "given twice: whoever logs in there is the same account, whichever button they take";
         report.wrong(&at.key("issuer"), reason);
@@ -252,6 +254,7 @@ mod tests {
     use super::super::super::{Config, Federated, Loaded, Mistakes, Tenants, WebhookTargets};
 
     const TENANT: &str = "8c9a1c2d-0000-4000-8000-00000000000a";
+    const ONE: &str = "https://login.microsoftonline.com/8c9a1c2d-0000-4000-8000-00000000000a/v2.0";
 
     fn parse(providers: &str) -> Result<Vec<Federated>, Mistakes> {
         let text = format!(
@@ -305,9 +308,19 @@ servers: [{{name: everything, url: http://127.0.0.1:3001/mcp}}]
         const LEAST: &str = "name: a, issuer: 'https://a.example', client_id: x";
         let entra =
             "name: a, issuer: 'https://login.microsoftonline.com/common/v2.0', client_id: x";
+        let many =
+            "name: b, issuer: 'https://login.microsoftonline.com/organizations/v2.0', client_id: x";
         for (provider, said) in [
             (format!("{{{LEAST}}}, {{{LEAST}}}"), "every provider needs a name of its own"),
             (format!("{{{LEAST}}}, {{{LEAST}}}"), "is the same account, whichever button"),
+            (
+                format!("{{{entra}, tenants: ['*']}}, {{name: b, issuer: '{ONE}', client_id: x}}"),
+                "is the same account, whichever button",
+            ),
+            (
+                format!("{{{entra}, tenants: ['*']}}, {{{many}, tenants: ['{TENANT}']}}"),
+                "is the same account, whichever button",
+            ),
             ("{name: A, issuer: 'https://a', client_id: x}".to_owned(), "lower-case letters"),
             ("{name: a, issuer: 'http://a', client_id: x}".to_owned(), "must not travel in clear"),
             ("{name: a, issuer: 'https://a?b', client_id: x}".to_owned(), "without user, query"),

@@ -94,6 +94,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
     let servers = server::servers(file.servers.as_deref(), public_url.as_ref().ok(), report);
     if let (Ok(authorization), Ok(servers)) = (&authorization, &servers) {
         machine::servers_of(authorization, servers, report)?;
+        brokered::told_apart(authorization, servers, report)?;
     }
     let retention = retention::retention(file.analytics.as_ref(), report);
     let webhook = webhook::webhook(file.analytics.as_ref(), report);
