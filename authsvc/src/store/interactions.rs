@@ -32,7 +32,7 @@ impl Store {
             .await?;
         sqlx::query(self.statement(
             "DELETE FROM interactions WHERE (SELECT COUNT(*) FROM interactions WHERE expires_at > $2) >= $1 AND id =
-             (SELECT id FROM interactions WHERE session IS NULL ORDER BY expires_at LIMIT 1
+             (SELECT id FROM interactions WHERE session IS NULL ORDER BY trip IS NOT NULL, expires_at LIMIT 1
               /*postgres: FOR UPDATE SKIP LOCKED */)",
         ))
         .bind(MAX_OPEN)
