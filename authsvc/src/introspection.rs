@@ -28,6 +28,7 @@ use crate::{
     state::App,
     store::{self, grants::Presented},
     token::{self, MAX_TOKEN, machine, refresh::Worth},
+    users,
 };
 
 /// Limit of `resource`, bytes.
@@ -192,7 +193,10 @@ async fn brokered(
             }
         };
     let grant = app.store.grant_of_access(&store::digest(token)).await?;
-    if grant.is_some_and(|grant| grant.ended_at.is_some()) {
+    let account = app.store.account(&users::sub_of(&app.config, &claims.iss, &claims.sub)).await?;
+    if grant.is_some_and(|grant| grant.ended_at.is_some())
+        || account.is_some_and(|account| account.disabled_at.is_some())
+    {
         return Ok(None);
     }
     Ok(Some(Active {

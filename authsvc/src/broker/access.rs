@@ -12,9 +12,11 @@ use thiserror::Error;
 
 use super::Broker;
 use crate::{
-    config::{OpaqueTokens, Registrar, WithoutAudience},
+    authorization::resource,
+    config::{Config, OpaqueTokens, Registrar, WithoutAudience},
     state::App,
-    store, upstream,
+    store::{self, codes::Granted},
+    upstream,
 };
 
 /// How far clocks may be apart, seconds.
@@ -82,6 +84,11 @@ pub enum Unaccepted {
         /// What should be there.
         expected: Vec<String>,
     },
+    /// For more than the user agreed to.
+    #[error(
+        "it also opens the server {0}, which the user did not agree to: have the provider name one server in `aud`, or give the servers `scopes` of their own that it grants only where they were asked for"
+    )]
+    Wider(String),
     /// Nobody says what it is for.
     #[error(
         "the provider does not say whom it is for (aud): have it say so, or set introspection.without_audience"
@@ -159,6 +166,32 @@ impl Broker {
         self.is_for(&token.claims.aud, resources)
     }
 
+    /// Whether a token opens no server but those that the user agreed to.
+    pub(super) fn opens_nothing_else(
+        &self,
+        config: &Config,
+        token: &Accepted,
+        granted: &Granted,
+    ) -> Result<(), Unaccepted> {
+        let rules = self.settings.foreign_tokens();
+        let agreed: Vec<&str> = granted.scope.split(' ').collect();
+        for server in &config.servers {
+            let uri = resource::uri(config, server);
+            let is_for = match &self.settings.tokens.audience {
+                // It is for all of them, and scopes tell them apart.
+                Some(_) => server.scopes.iter().any(|scope| !agreed.contains(&scope.as_str())),
+                None => token.claims.aud.contains(&uri),
+            };
+            if is_for
+                && !granted.resources.contains(&uri)
+                && lacks_scopes(&rules, &token.claims, &server.scopes).is_empty()
+            {
+                return Err(Unaccepted::Wider(server.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
     fn is_of_issuer(&self, claims: &Claims) -> Result<(), Unaccepted> {
         let expected = self.settings.issuer.as_str();
         if claims.iss == expected {
@@ -209,16 +242,14 @@ impl Broker {
         let issued_at = raw.get("iat").and_then(serde_json::Value::as_i64);
         let accepted =
             Accepted { claims, expires_at: expires_at.ok_or(Unaccepted::Claims)?, issued_at };
-        if raw.contains_key("aud") {
-            self.judge(&accepted, resources, app.clock.now_unix())?;
-            return Ok(accepted);
-        }
-        if *without_audience == WithoutAudience::Refused
-            || !self.is_ours(app, &accepted.claims).await?
+        // Where it does not say whom it is for, that was completed, and is judged with the rest.
+        self.judge(&accepted, resources, app.clock.now_unix())?;
+        if !raw.contains_key("aud")
+            && (*without_audience == WithoutAudience::Refused
+                || !self.is_ours(app, &accepted.claims).await?)
         {
             return Err(Unaccepted::NoAudience);
         }
-        self.is_of_issuer(&accepted.claims)?;
         Ok(accepted)
     }
 
@@ -228,7 +259,11 @@ impl Broker {
         let mut said = raw.clone();
         let issuer = self.settings.issuer.as_str();
         said.entry("iss").or_insert_with(|| issuer.into());
-        said.entry("aud").or_insert_with(|| resources.to_vec().into());
+        let audience = match &self.settings.tokens.audience {
+            Some(fixed) => vec![fixed.clone()],
+            None => resources.to_vec(),
+        };
+        said.entry("aud").or_insert_with(|| audience.into());
         said
     }
 

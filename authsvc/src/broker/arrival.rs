@@ -129,6 +129,10 @@ impl Came<'_> {
         let Self { app, broker, asked, .. } = self;
         let names = &broker.settings.tokens.claims;
         let Some(token) = &tokens.id else {
+            if broker.scopes(&asked.scopes).iter().any(|scope| scope == "openid") {
+                // Without it nobody would look at the nonce.
+                return Err(Refused::Missing.into());
+            }
             let token = tokens.access.reveal();
             let claims = broker.examine(app, token, &asked.resources).await?.claims;
             return Ok(Identity {

@@ -4,7 +4,14 @@ use attache_protocol::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
-use crate::{random::Random, store, upstream::exchange::Tokens};
+use crate::{
+    random::Random,
+    store::{
+        self,
+        grants::{AccessToken, FromProvider},
+    },
+    upstream::exchange::Tokens,
+};
 
 /// Tokens of the provider.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -58,10 +65,8 @@ impl Held {
         }
     }
 
-    /// How the access token is found again.
-    #[must_use]
-    pub fn digest(&self) -> Vec<u8> {
-        store::digest(self.access.reveal())
+    fn access_token(&self) -> AccessToken {
+        AccessToken { digest: store::digest(self.access.reveal()), expires_at: self.expires_at }
     }
 }
 
@@ -80,6 +85,13 @@ impl Broker {
     pub fn seal(&self, held: &Held, owner: Owner<'_>, random: &Random) -> Option<Vec<u8>> {
         let json = serde_json::to_vec(held).ok()?;
         self.vault.enclose(&owner.label(), &json, random.bytes())
+    }
+
+    /// Seals tokens for a grant, as they are kept with it.
+    #[must_use]
+    pub fn keepable(&self, held: &Held, grant_id: &str, random: &Random) -> Option<FromProvider> {
+        let tokens = self.seal(held, Owner::Grant(grant_id), random)?;
+        Some(FromProvider { tokens, access: held.access_token() })
     }
 
     /// Opens them; nothing if they were sealed with another secret, or for something else.

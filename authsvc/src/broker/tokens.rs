@@ -25,13 +25,15 @@ use crate::{
     config::{Client, Registrar, Server},
     refusal::{NO_STORE, Refusal},
     state::{App, Issuance},
-    store::{brokered::Turn, endings::EndedBy, grants::FromProvider},
+    store::{brokered::Turn, codes::Granted, endings::EndedBy, grants::FromProvider},
     token::issue::{Family, Portion},
     upstream::Error,
 };
 
-/// How long somebody who gets new tokens is left alone: longer than all that is asked of the provider takes.
+/// How long somebody who gets new tokens is left alone: longer than that takes, or two would use one refresh token.
 const TURN: Duration = Duration::from_secs(30);
+/// How long that may take.
+const ASKING: Duration = Duration::from_secs(25);
 /// How often the others look.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long they do; the request itself may take 15 s.
@@ -67,12 +69,12 @@ impl Broker {
         grant_id: &str,
     ) -> Option<(Held, FromProvider)> {
         let held = self.open(sealed?, Owner::Code(code))?;
-        let tokens = self.seal(&held, Owner::Grant(grant_id), &app.random)?;
-        let access = held.digest();
-        Some((held, FromProvider { tokens, access }))
+        let given = self.keepable(&held, grant_id, &app.random)?;
+        Some((held, given))
     }
 
-    /// What the provider gave, if the filter will take it at each of `resources`.
+    /// What the provider gave, if the filter will take it at each of `resources`, and nowhere that the user did not agree
+    /// to.
     ///
     /// # Errors
     /// When it will not.
@@ -80,16 +82,20 @@ impl Broker {
         &self,
         app: &App,
         held: Held,
-        resources: &[String],
+        (granted, resources): (&Granted, &[String]),
     ) -> Result<Ready, Refusal> {
-        match self.examine(app, held.access.reveal(), resources).await {
+        let accepted = self.examine(app, held.access.reveal(), resources).await;
+        let narrow = accepted.and_then(|accepted| {
+            self.opens_nothing_else(&app.config, &accepted, granted).map(|()| accepted)
+        });
+        match narrow {
             Ok(accepted) => Ok(Ready { held, accepted }),
             Err(Unaccepted::Provider(error)) => Err(error.into()),
             Err(Unaccepted::Store(error)) => Err(error.into()),
             Err(reason) => {
                 tracing::error!(
                     issuer = self.settings.issuer.as_str(),
-                    "an access token of the provider is not handed out, since Envoy would refuse it: {reason}"
+                    "an access token of the provider is not handed out: {reason}"
                 );
                 Err(Refusal::UnusableToken)
             }
@@ -178,14 +184,20 @@ impl Broker {
         let sealed = app.store.provider_tokens(&grant.id).await?;
         let held = sealed.and_then(|sealed| self.open(&sealed, Owner::Grant(&grant.id)));
         let outcome = match held {
-            Some(held) => self.ask_for(app, grant, held).await,
+            Some(held) => match time::timeout(ASKING, self.ask_for(app, grant, held)).await {
+                Ok(outcome) => outcome,
+                Err(_late) => Err(Error::late("answer to a token request").into()),
+            },
             None => Err(Refusal::InvalidGrant(NOTHING)),
         };
         match outcome {
             Ok(next) => {
-                let sealed = self.seal(&next, Owner::Grant(&grant.id), &app.random);
-                let sealed = sealed.ok_or(Refusal::Internal)?;
-                app.store.keep_provider_tokens(&grant.id, turn, (&sealed, &next.digest())).await?;
+                let given = self.keepable(&next, &grant.id, &app.random);
+                let given = given.ok_or(Refusal::Internal)?;
+                if !app.store.keep_provider_tokens(&grant.id, turn, &given).await? {
+                    tracing::error!(grant_id = grant.id, "tokens of the provider came too late");
+                    return Err(Refusal::Internal);
+                }
                 Ok(next)
             }
             Err(refusal) => {

@@ -1,6 +1,12 @@
 //! What a provider gave, beside what was granted here, and who authsvc is there. Secrets come in sealed.
 
-use super::{Error, Store, endings::Grant};
+use sqlx::AnyConnection;
+
+use super::{
+    Error, Store,
+    endings::Grant,
+    grants::{AccessToken, FromProvider},
+};
 
 /// Who authsvc is at a provider, for one client of ours.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -102,7 +108,7 @@ impl Store {
         Ok((done.rows_affected() == 1).then_some(Turn { until_ms }))
     }
 
-    /// Keeps what the provider gave in a turn, which ends; `access` is the digest of the access token.
+    /// Keeps what the provider gave in a turn, which ends; `false` if the turn was over before.
     ///
     /// # Errors
     /// When the database fails.
@@ -110,20 +116,21 @@ impl Store {
         &self,
         grant_id: &str,
         turn: Turn,
-        (sealed, access): (&[u8], &[u8]),
-    ) -> Result<(), Error> {
+        given: &FromProvider,
+    ) -> Result<bool, Error> {
         let mut transaction = self.write().await?;
-        sqlx::query(
-            "UPDATE grants SET provider_tokens = $3, provider_access = $4, provider_busy_until_ms = 0
+        keep_access(&mut transaction, grant_id, &given.access).await?;
+        let done = sqlx::query(
+            "UPDATE grants SET provider_tokens = $3, provider_busy_until_ms = 0
              WHERE id = $1 AND provider_busy_until_ms = $2",
         )
         .bind(grant_id)
         .bind(turn.until_ms)
-        .bind(sealed)
-        .bind(access)
+        .bind(&given.tokens)
         .execute(&mut *transaction)
         .await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Ends a turn in which nothing came.
@@ -173,14 +180,15 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// The grant whose newest access token has this digest.
+    /// The grant with which a provider gave the access token with this digest: one that stands, if there is one.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn grant_of_access(&self, digest: &[u8]) -> Result<Option<Grant>, Error> {
         let grant = sqlx::query_as(
             "SELECT id, client_id, resources, scope, sub, email, user_groups, auth_time, credential, expires_at, ended_at
-             FROM grants WHERE provider_access = $1 ORDER BY created_at DESC LIMIT 1",
+             FROM grants WHERE id IN (SELECT grant_id FROM provider_access WHERE digest = $1)
+             ORDER BY ended_at IS NOT NULL, created_at DESC LIMIT 1",
         )
         .bind(digest)
         .fetch_optional(self.reader())
@@ -278,6 +286,25 @@ impl Store {
         .await?;
         Ok(rows.into_iter().map(ProviderClient::from).collect())
     }
+}
+
+/// Keeps what an access token of the provider belongs to.
+pub(super) async fn keep_access(
+    connection: &mut AnyConnection,
+    grant_id: &str,
+    access: &AccessToken,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO provider_access (digest, grant_id, expires_at)
+         SELECT $1, id, COALESCE(CAST($3 AS BIGINT), expires_at) FROM grants WHERE id = $2
+         ON CONFLICT (digest, grant_id) DO NOTHING",
+    )
+    .bind(&access.digest)
+    .bind(grant_id)
+    .bind(access.expires_at)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 impl From<Row> for ProviderClient {

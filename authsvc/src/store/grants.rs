@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, Turn, codes::Granted};
+use super::{Error, Store, Turn, brokered, codes::Granted};
 
 /// What is kept of a grant that begins.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,8 +34,17 @@ impl NewGrant {
 pub struct FromProvider {
     /// Its tokens, sealed.
     pub tokens: Vec<u8>,
-    /// SHA-256 of the access token among them.
-    pub access: Vec<u8>,
+    /// The access token among them.
+    pub access: AccessToken,
+}
+
+/// An access token of a provider, as it is found again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AccessToken {
+    /// SHA-256 of it.
+    pub digest: Vec<u8>,
+    /// When it is over, Unix seconds, where that is known: else with its grant.
+    pub expires_at: Option<i64>,
 }
 
 /// A refresh token as it was found, and its family.
@@ -147,6 +156,7 @@ impl Store {
             "DELETE FROM codes WHERE expires_at < $1
              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.code = codes.id AND grants.expires_at >= $1)",
             "DELETE FROM grants WHERE expires_at < $1",
+            "DELETE FROM provider_access WHERE expires_at < $1",
         ] {
             let done = sqlx::query(statement).bind(before).execute(&mut *transaction).await?;
             forgotten += done.rows_affected();
@@ -166,8 +176,8 @@ pub(super) async fn begin(
 ) -> Result<(), sqlx::Error> {
     let statement = sqlx::query(
         "INSERT INTO grants (client_id, resources, scope, sub, email, user_groups, auth_time, credential,
-                             id, code, created_at, expires_at, provider_tokens, provider_access)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                             id, code, created_at, expires_at, provider_tokens)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     );
     granted
         .bind(statement)
@@ -176,9 +186,11 @@ pub(super) async fn begin(
         .bind(now)
         .bind(new.expires_at)
         .bind(new.provider.as_ref().map(|given| given.tokens.as_slice()))
-        .bind(new.provider.as_ref().map(|given| given.access.as_slice()))
         .execute(&mut *connection)
         .await?;
+    if let Some(given) = &new.provider {
+        brokered::keep_access(connection, &new.id, &given.access).await?;
+    }
     insert(connection, &new.id, &new.refresh, new.refresh_expires_at).await
 }
 

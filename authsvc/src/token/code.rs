@@ -10,7 +10,7 @@ use crate::{
     state::App,
     store::{
         self,
-        codes::{Code, Redemption},
+        codes::{Code, Granted, Redemption},
         endings::EndedBy,
         grants::NewGrant,
     },
@@ -99,7 +99,9 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
         Redemption::Granted(granted) => {
             let portion = issue::Portion { resources, scope: granted.scope.clone() };
             match (app.broker(), held) {
-                (Some(broker), Some(held)) => brokered(app, broker, held, (&portion, family)).await,
+                (Some(broker), Some(held)) => {
+                    brokered(app, broker, (held, &granted), (&portion, family)).await
+                }
                 (_, _) => issue::issue(app, &granted, portion, family).await,
             }
         }
@@ -119,15 +121,16 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
 async fn brokered(
     app: &App,
     broker: &Broker,
-    held: Held,
+    (held, granted): (Held, &Granted),
     (portion, family): (&issue::Portion, issue::Family),
 ) -> Result<Response, Refusal> {
     broker.granted(&held.client, &family.grant_id).await?;
-    match broker.ready(app, held, &portion.resources).await {
+    match broker.ready(app, held, (granted, &portion.resources)).await {
         Ok(ready) => Ok(broker.answer(app, &ready, portion, family)),
         Err(refusal) => {
             let now = app.clock.now_unix();
             app.store.end_grant(&family.grant_id, EndedBy::Operator, now).await?;
+            app.note_ending();
             Err(refusal)
         }
     }

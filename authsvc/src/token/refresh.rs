@@ -151,12 +151,12 @@ async fn brokered(
     };
     let renewed = Renewed {
         id: presented.grant_id,
-        client_id: presented.granted.client_id,
-        resources: presented.granted.resources,
+        client_id: presented.granted.client_id.clone(),
+        resources: presented.granted.resources.clone(),
         since_ms: presented.first_used_ms,
     };
     let held = Broker::renew(app, &renewed).await?;
-    broker.ready(app, held, &portion.resources).await.map(Some)
+    broker.ready(app, held, (&presented.granted, &portion.resources)).await.map(Some)
 }
 
 /// What the access token will carry: as much as was granted, or less.

@@ -4,7 +4,7 @@ mod clients;
 mod opaque;
 mod refreshing;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::{
     authorization::tests::browser::{
         Browser, WEB, WEB_REDIRECT, answered, error, register, url, web,
     },
-    config::{Brokered, Mode, WebhookTargets},
+    config::{Brokered, Config, Mode, WebhookTargets},
     testing::{
         Answer, Bench, PUBLIC_URL, RESOURCE, brokered, form,
         provider::{self, FakeProvider, Fault},
@@ -291,6 +291,45 @@ async fn what_the_filter_would_refuse_is_not_handed_out() {
 }
 
 #[tokio::test]
+async fn c2_c5_a_token_that_opens_more_than_the_user_agreed_to_is_not_handed_out() {
+    let both = json!([RESOURCE, format!("{PUBLIC_URL}/weather/mcp")]);
+    // The scopes of the other server; what the token says; whether it is handed out.
+    for (fixed, weather, claims, good) in [
+        (None, "mcp", json!({ "aud": both }), false),
+        (None, "weather", json!({ "aud": both }), true),
+        (None, "weather", json!({ "aud": both, "scope": "mcp weather" }), false),
+        (None, "weather", json!({ "scope": "mcp weather" }), true),
+        (Some("api"), "mcp", json!({ "aud": "api" }), true),
+        (Some("api"), "weather", json!({ "aud": "api", "scope": "mcp" }), true),
+        (Some("api"), "weather", json!({ "aud": "api", "scope": "mcp weather" }), false),
+    ] {
+        let (fake, mut bench) =
+            gateway(|settings| settings.tokens.audience = fixed.map(str::to_owned)).await;
+        let mut config = Config::clone(&bench.app.config);
+        config.servers.last_mut().unwrap().scopes = vec![weather.to_owned()];
+        bench.app.config = Arc::new(config);
+        fake.shape().access = Some(claims.clone());
+        let mut browser = Browser::new(&bench);
+        let page = question(&mut browser, &[("resource", RESOURCE), ("scope", "mcp")]).await;
+        let answer = browser.decide(&page, "allow").await;
+        let back = fake.agree(answer.header("location"));
+        let answer = browser.get(&path(&back)).await;
+        let status = redeem(&bench, &answer).await.status;
+        let expected = if good { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
+        assert_eq!(status, expected, "{fixed:?} {weather} {claims}");
+    }
+}
+
+#[tokio::test]
+async fn s47_where_an_id_token_was_asked_for_nothing_else_says_who_it_is() {
+    let (fake, bench) = gateway(|_settings| ()).await;
+    fake.shape().says_who = false;
+    let answer = let_in(&mut Browser::new(&bench), &fake).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{answer:?}");
+    assert!(bench.app.store.accounts().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_fixed_audience_and_other_names_are_as_configured() {
     let (fake, bench) = gateway(|settings| {
         settings.tokens.audience = Some("api://attache".to_owned());
@@ -330,7 +369,8 @@ async fn somebody_who_was_switched_off_does_not_come_in() {
 
 #[tokio::test]
 async fn without_an_id_token_the_access_token_says_who_it_is() {
-    let (fake, bench) = gateway(|_settings| ()).await;
+    let (fake, bench) =
+        gateway(|settings| settings.request.scopes = vec!["profile".to_owned()]).await;
     fake.shape().says_who = false;
     let mut browser = Browser::new(&bench);
     let answer = let_in(&mut browser, &fake).await;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Browser, gateway, introspect, let_in, redeem, text};
+use super::{Browser, gateway, introspect, let_in, redeem, refresh, text};
 use crate::{
     config::{Brokered, OpaqueTokens, WithoutAudience},
+    store::{accounts::Fate, endings::EndedBy},
     testing::{Bench, NOW_MS, PUBLIC_URL, RESOURCE, provider::FakeProvider},
 };
 
@@ -87,6 +88,7 @@ async fn a_token_without_audience_is_good_only_if_it_was_issued_to_us_and_that_i
         (active(&json!({ "aud": null, "client_id": "another" })), false),
         (active(&json!({ "aud": null, "client_id": null })), false),
         (active(&json!({ "aud": null, "iss": "https://elsewhere.example" })), false),
+        (active(&json!({ "aud": null, "exp": 1 })), false),
     ] {
         let (_fake, bench) = opaque(WithoutAudience::IssuedToUs, said.clone()).await;
         assert_eq!(introspect(&bench, "opaque", RESOURCE).await["active"], good, "{said}");
@@ -103,6 +105,30 @@ async fn while_the_provider_does_not_say_nobody_gets_in() {
     }
     fake.shape().faults.clear();
     assert_eq!(introspect(&bench, "opaque", RESOURCE).await["active"], true);
+}
+
+#[tokio::test]
+async fn every_token_of_a_grant_that_is_over_is_dead_and_so_is_that_of_an_account_that_is_off() {
+    let (fake, bench) = opaque(WithoutAudience::Refused, active(&json!({}))).await;
+    let answer = let_in(&mut Browser::new(&bench), &fake).await;
+    let first = redeem(&bench, &answer).await;
+    bench.advance(Duration::from_secs(90));
+    let second = refresh(&bench, &text(&first, "refresh_token")).await;
+    let [first, second] = [first, second].map(|tokens| text(&tokens, "access_token"));
+    assert_ne!(first, second);
+    for token in [&first, &second, &"of nobody we know".to_owned()] {
+        assert_eq!(introspect(&bench, token, RESOURCE).await["active"], true, "{token}");
+    }
+    let sub = bench.app.store.accounts().await.unwrap()[0].id.clone();
+    let now = bench.app.clock.now_unix();
+    bench.app.store.end_access(&sub, None, EndedBy::User, now).await.unwrap();
+    for token in [&first, &second] {
+        assert_eq!(introspect(&bench, token, RESOURCE).await["active"], false, "{token}");
+    }
+    let another = "of nobody we know";
+    assert_eq!(introspect(&bench, another, RESOURCE).await["active"], true);
+    bench.app.store.change_account(&sub, Fate::Disabled, EndedBy::Operator, now).await.unwrap();
+    assert_eq!(introspect(&bench, another, RESOURCE).await["active"], false);
 }
 
 #[tokio::test]
