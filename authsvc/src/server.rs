@@ -140,6 +140,9 @@ impl Running {
     /// Waits for all of it, after the process was asked to end.
     async fn end(self, app: &App) {
         self.tasks.wait().await;
+        if let Some(broker) = app.broker() {
+            broker.finish().await;
+        }
         app.closing.cancel();
         if let Err(error) = self.internal.await {
             tracing::error!(%error, "the internal listener broke");

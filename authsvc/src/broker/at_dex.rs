@@ -1,6 +1,8 @@
 //! What is different where the provider is Dex: authsvc is another client of it for each login ([`crate::dex`] says
 //! why), made over gRPC, and some of its errors mean something else than elsewhere.
 
+use std::sync::Arc;
+
 use super::{Broker, registrar::NoClient};
 use crate::{
     authorization::request::Asked,
@@ -32,8 +34,10 @@ impl Broker {
                 dex,
                 secret: config.key_encryption_secret(),
                 callback: callback::url(&config.public_url, self.name()),
+                unfinished: self.unfinished.clone(),
             };
-            self.dex = Some(Dex::new(setting, store.clone(), clock.clone(), random.clone()));
+            let dex = Dex::new(setting, store.clone(), clock.clone(), random.clone());
+            self.dex = Some(Arc::new(dex));
         }
         self
     }
@@ -105,7 +109,7 @@ impl Broker {
 
 /// Removes clients that nobody needs; those that cannot be removed now are left for the next time. Returns how many
 /// went.
-pub(super) async fn sweep(dex: &Dex) -> Result<u64, store::Error> {
+pub(super) async fn sweep(dex: &Arc<Dex>) -> Result<u64, store::Error> {
     match dex.sweep().await {
         Ok(removed) => Ok(removed),
         Err(dex::Trouble::Store(error)) => Err(error),
@@ -121,7 +125,7 @@ fn unavailable(trouble: &dex::Trouble) -> Error {
     let passing = match trouble {
         dex::Trouble::Dex(error) => error.is_passing(),
         dex::Trouble::Busy | dex::Trouble::Store(_) => true,
-        dex::Trouble::Unknown => false,
+        dex::Trouble::Unknown | dex::Trouble::Broken => false,
     };
     if passing {
         Error::Unreachable { what: WHAT, reason }
@@ -134,9 +138,10 @@ impl From<dex::Trouble> for NoClient {
     fn from(trouble: dex::Trouble) -> Self {
         match trouble {
             dex::Trouble::Store(error) => Self::Store(error),
-            dex::Trouble::Dex(_) | dex::Trouble::Busy | dex::Trouble::Unknown => {
-                Self::Provider(unavailable(&trouble))
-            }
+            dex::Trouble::Dex(_)
+            | dex::Trouble::Busy
+            | dex::Trouble::Unknown
+            | dex::Trouble::Broken => Self::Provider(unavailable(&trouble)),
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod tokens;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::Clock,
@@ -47,7 +48,9 @@ pub struct Broker {
     published: Published,
     asked: Memory,
     /// Our clients, where the provider is Dex.
-    dex: Option<Dex>,
+    dex: Option<Arc<Dex>>,
+    /// What goes on at the provider when nobody waits for it any more.
+    unfinished: TaskTracker,
     /// Some grant has ended.
     ended: Notify,
 }
@@ -71,7 +74,14 @@ impl Broker {
             published: Published::default(),
             asked: Memory::default(),
             dex: None,
+            unfinished: TaskTracker::new(),
             ended: Notify::default(),
         })
+    }
+
+    /// Waits for what was begun at the provider, when nothing more will be.
+    pub async fn finish(&self) {
+        self.unfinished.close();
+        self.unfinished.wait().await;
     }
 }

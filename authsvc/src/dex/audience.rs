@@ -3,9 +3,10 @@
 //! those of our clients whose users agreed to it: of all tokens of Dex, only theirs open it.
 //!
 //! The list is said whole, so whoever says it must have read it last: a process at a time does, by a lease in the
-//! database.
+//! database. Whoever has that finishes, whether or not anybody waits: if it went with a request whose client has gone,
+//! nobody could log in until it is over.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{self, Instant};
 
@@ -26,7 +27,13 @@ pub fn scope(resource: &str) -> String {
 
 impl Dex {
     /// Has these resources trust whom they should.
-    pub(super) async fn publish(&self, resources: &[String]) -> Result<(), Trouble> {
+    pub(super) async fn publish(self: &Arc<Self>, resources: &[String]) -> Result<(), Trouble> {
+        let (dex, resources) = (Arc::clone(self), resources.to_vec());
+        let publishing = self.unfinished.spawn(async move { dex.publish_now(&resources).await });
+        publishing.await.map_err(|_broken| Trouble::Broken)?
+    }
+
+    async fn publish_now(&self, resources: &[String]) -> Result<(), Trouble> {
         let turn = time::timeout(PATIENCE, self.turn.lock()).await;
         let _turn = turn.map_err(|_elapsed| Trouble::Busy)?;
         for resource in resources {

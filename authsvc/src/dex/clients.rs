@@ -1,6 +1,6 @@
 //! Our clients at Dex: made when a user has agreed, removed when what they agreed to is over.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
@@ -46,7 +46,7 @@ impl Dex {
     ///
     /// # Errors
     /// When Dex does not answer or refuses, or the database fails.
-    pub async fn admit(&self, applicant: Applicant<'_>) -> Result<Client, Trouble> {
+    pub async fn admit(self: &Arc<Self>, applicant: Applicant<'_>) -> Result<Client, Trouble> {
         let Applicant { login, client_id, name, resources } = applicant;
         let id = id_of(login);
         let new = NewDexClient { id: &id, client_id, resources };
@@ -69,7 +69,7 @@ impl Dex {
     ///
     /// # Errors
     /// When Dex does not answer or refuses, the database fails, or it is none of ours.
-    pub async fn renew(&self, id: &str) -> Result<Client, Trouble> {
+    pub async fn renew(self: &Arc<Self>, id: &str) -> Result<Client, Trouble> {
         let resources = self.store.dex_client_resources(id).await?.ok_or(Trouble::Unknown)?;
         self.api.delete(id).await?;
         let client = self.client(id);
@@ -99,7 +99,7 @@ impl Dex {
     ///
     /// # Errors
     /// When Dex does not answer or refuses, or the database fails; then the rest is left for the next time.
-    pub async fn sweep(&self) -> Result<u64, Trouble> {
+    pub async fn sweep(self: &Arc<Self>) -> Result<u64, Trouble> {
         let now = self.clock.now_unix();
         let mut removed = 0;
         let mut resources = BTreeSet::new();

@@ -19,6 +19,7 @@ use std::fmt;
 use attache_protocol::secret::Secret;
 use thiserror::Error;
 use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
 
 pub use self::wire::Version;
 use self::{api::Api, secret::Deriver};
@@ -40,6 +41,8 @@ pub struct Dex {
     callback: String,
     /// Those of this process say one after the other who the peers of a resource are.
     turn: Mutex<()>,
+    /// What goes on when nobody waits for it any more.
+    unfinished: TaskTracker,
 }
 
 /// Why there is no client.
@@ -57,6 +60,9 @@ pub enum Trouble {
     /// We did not make it, or removed it.
     #[error("this client at Dex is none of ours")]
     Unknown,
+    /// Ours.
+    #[error("what was begun at Dex broke off")]
+    Broken,
 }
 
 /// What our clients at Dex are made with.
@@ -68,6 +74,8 @@ pub struct Setting<'a> {
     pub secret: &'a Secret,
     /// Their redirect URI.
     pub callback: String,
+    /// Where it is waited for what goes on when nobody waits for it any more.
+    pub unfinished: TaskTracker,
 }
 
 impl Dex {
@@ -82,6 +90,7 @@ impl Dex {
             secrets: Deriver::new(setting.secret),
             callback: setting.callback,
             turn: Mutex::default(),
+            unfinished: setting.unfinished,
         }
     }
 }

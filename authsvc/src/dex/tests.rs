@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,9 +13,13 @@ use attache_protocol::secret::Secret;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
+    io,
+    net::{TcpListener as Listener, TcpStream},
+    sync::{Notify, Semaphore},
     task::JoinSet,
     time::{self, Instant},
 };
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::{
@@ -98,7 +103,7 @@ impl Running {
         Self::at(folder, http, grpc).await
     }
 
-    async fn clients(&self, place: &Place) -> Dex {
+    async fn clients(&self, place: &Place) -> Arc<Dex> {
         clients(place, self.grpc, None, "a secret").await
     }
 
@@ -127,18 +132,55 @@ impl Running {
     }
 }
 
-async fn clients(place: &Place, grpc: u16, tls: Option<DexTls>, secret: &str) -> Dex {
+/// A way to Dex on which a few come through, and the next wait until it is opened.
+struct Gate {
+    port: u16,
+    permits: Arc<Semaphore>,
+    held: Arc<Notify>,
+}
+
+impl Gate {
+    async fn before(port: u16, through: usize) -> Self {
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        let gate = Self {
+            port: listener.local_addr().unwrap().port(),
+            permits: Arc::new(Semaphore::new(through)),
+            held: Arc::default(),
+        };
+        let (permits, held) = (Arc::clone(&gate.permits), Arc::clone(&gate.held));
+        tokio::spawn(async move {
+            while let Ok((mut one, _)) = listener.accept().await {
+                if permits.available_permits() == 0 {
+                    held.notify_one();
+                }
+                permits.acquire().await.unwrap().forget();
+                tokio::spawn(async move {
+                    let mut dex = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    io::copy_bidirectional(&mut one, &mut dex).await
+                });
+            }
+        });
+        gate
+    }
+
+    fn open(&self) {
+        self.permits.add_permits(1000);
+    }
+}
+
+async fn clients(place: &Place, grpc: u16, tls: Option<DexTls>, secret: &str) -> Arc<Dex> {
     let dex = config::Dex { address: loopback(grpc), tls };
     let secret = Secret::new(secret.to_owned());
-    let setting = Setting { dex: &dex, secret: &secret, callback: CALLBACK.to_owned() };
-    Dex::new(setting, place.open().await, Clock::stopped(NOW_MS), Random::System)
+    let (callback, unfinished) = (CALLBACK.to_owned(), TaskTracker::new());
+    let setting = Setting { dex: &dex, secret: &secret, callback, unfinished };
+    Arc::new(Dex::new(setting, place.open().await, Clock::stopped(NOW_MS), Random::System))
 }
 
 fn resources(of: &[&str]) -> Vec<String> {
     of.iter().map(|&text| text.to_owned()).collect()
 }
 
-async fn admit(dex: &Dex, of: &[&str]) -> Result<String, Trouble> {
+async fn admit(dex: &Arc<Dex>, of: &[&str]) -> Result<String, Trouble> {
     let resources = resources(of);
     let (login, name) = (dex.random.token(), Some("A client"));
     let applicant = Applicant { login: &login, client_id: "client", name, resources: &resources };
@@ -190,7 +232,7 @@ async fn many_processes_at_once_forget_nobody() {
     let place = Place::new(Kind::of_this_run()).await;
     let mut admitted = JoinSet::new();
     for _ in 0..3 {
-        let dex = std::sync::Arc::new(running.clients(&place).await);
+        let dex = running.clients(&place).await;
         for _ in 0..4 {
             let dex = dex.clone();
             admitted.spawn(async move { admit(&dex, &[RESOURCE]).await.unwrap() });
@@ -200,6 +242,49 @@ async fn many_processes_at_once_forget_nobody() {
     for id in admitted {
         assert!(running.trusts(&id, RESOURCE).await, "{id}");
     }
+}
+
+#[tokio::test]
+async fn s67_who_goes_while_a_resource_is_theirs_keeps_nobody_else_out() {
+    let running = Running::new().await;
+    let place = Place::new(Kind::of_this_run()).await;
+    // A client is made; that its resource trusts it is not answered.
+    let gate = Gate::before(running.grpc, 1).await;
+    let dex = clients(&place, gate.port, None, "a secret").await;
+    let gone = tokio::spawn({
+        let dex = Arc::clone(&dex);
+        async move { admit(&dex, &[RESOURCE]).await }
+    });
+    gate.held.notified().await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    gate.open();
+    // The clock stands: a lease that is not given back is never over.
+    let other = running.clients(&place).await;
+    let id = admit(&other, &[RESOURCE]).await.unwrap();
+    assert!(running.trusts(&id, RESOURCE).await);
+}
+
+#[tokio::test]
+async fn what_was_begun_at_dex_is_waited_for() {
+    let running = Running::new().await;
+    let place = Place::new(Kind::of_this_run()).await;
+    let dex = running.clients(&place).await;
+    let gate = Gate::before(running.grpc, 0).await;
+    let id = admit(&dex, &[RESOURCE]).await.unwrap();
+    let slow = clients(&place, gate.port, None, "a secret").await;
+    let publishing = {
+        let slow = Arc::clone(&slow);
+        tokio::spawn(async move { slow.publish(&resources(&[RESOURCE])).await })
+    };
+    gate.held.notified().await;
+    publishing.abort();
+    gate.open();
+    slow.unfinished.close();
+    slow.unfinished.wait().await;
+    let lease = dex.store.lease_dex_resource(RESOURCE, NOW_MS, NOW_MS);
+    assert!(lease.await.unwrap(), "it was given back");
+    assert!(running.trusts(&id, RESOURCE).await);
 }
 
 #[tokio::test]
