@@ -1,4 +1,4 @@
-//! How much one network may make us keep: clients, and requests for authorization. Generous, since some vendors
+//! How much one network may make us keep, here and at a provider: clients, and requests for authorization. Generous, since some vendors
 //! register from a few addresses at every connection of every user, and since a company may have one address.
 //!
 //! For all networks together nothing is refused, or a few of them could keep everyone else out: of clients that are
@@ -15,7 +15,8 @@ use crate::{address::network, clock::Clock};
 
 /// Registrations: one per second and address, 60 at once.
 const REGISTERING: Quota = per_second(1, 60);
-/// Requests for authorization that wait for a person: five per second and address, 100 at once.
+/// Requests for authorization that wait for a person, and their ways to a provider: five per second and address, 100 at
+/// once.
 const WAITING: Quota = per_second(5, 100);
 /// Addresses remembered before those are forgotten that would start afresh anyway.
 const MAX_ADDRESSES: usize = 10_000;

@@ -1,7 +1,8 @@
 //! Forgets what is over: once an hour codes, grants and assertions a day after their end, personal access tokens a
-//! month after it and clients that nobody uses, once a minute events beyond what is kept of them.
+//! month after it and clients that nobody uses, once a minute events beyond what is kept of them. Clients at a provider
+//! that nobody needs go beside that: it may be slow.
 
-use std::time::Duration;
+use std::{future, time::Duration};
 
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ pub async fn run(app: App, stop: CancellationToken) {
         () = stop.cancelled() => {}
         () = each_hour(&app) => {}
         () = each_minute(&app) => {}
+        () = orphans(&app) => {}
+        () = abandoned(&app) => {}
         () = endings::run(&app) => {}
     }
 }
@@ -37,6 +40,20 @@ async fn each_hour(app: &App) {
 async fn each_minute(app: &App) {
     loop {
         pause(MINUTE, retention::once(app).await).await;
+    }
+}
+
+async fn orphans(app: &App) {
+    let Some(broker) = app.broker() else { return future::pending().await };
+    loop {
+        pause(HOUR, broker.end_orphans(app).await.map(drop)).await;
+    }
+}
+
+async fn abandoned(app: &App) {
+    let Some(broker) = app.broker() else { return future::pending().await };
+    loop {
+        pause(MINUTE, broker.end_abandoned().await.map(drop)).await;
     }
 }
 
@@ -59,9 +76,5 @@ pub async fn once(app: &App) -> Result<u64, store::Error> {
     let clients = app.store.forget_clients(unused_since, now.saturating_sub(IDLE), now).await?;
     let assertions = app.store.forget_assertions(now.saturating_sub(DAY)).await?;
     let tokens = app.store.forget_personal_tokens(now.saturating_sub(MONTH)).await?;
-    let orphans = match app.broker() {
-        Some(broker) => broker.end_orphans(app).await?,
-        None => 0,
-    };
-    Ok(grants + clients + assertions + tokens + orphans)
+    Ok(grants + clients + assertions + tokens)
 }

@@ -17,6 +17,7 @@ use super::{
     vendors,
 };
 use crate::{
+    address::ClientAddress,
     broker,
     cimd::id::host_of,
     cookies::Cookie,
@@ -45,21 +46,24 @@ pub(crate) enum Decision {
 /// The page, or the answer where the user has agreed before.
 pub async fn get(
     State(app): State<App>,
+    address: ClientAddress,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
     let shown = match app.broker() {
-        Some(broker) => broker::consent::show(&app, broker, &headers, &parameters).await,
+        Some(broker) => {
+            broker::consent::show(&app, broker, address, (&headers, &parameters)).await
+        }
         None => show(&app, &headers, &parameters).await,
     };
     shown.unwrap_or_else(|trouble| trouble.page(&app.config))
 }
 
 /// The form.
-pub async fn post(State(app): State<App>, request: Request) -> Response {
+pub async fn post(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
     let answered = match app.broker() {
-        Some(broker) => broker::consent::answer(&app, broker, request).await,
+        Some(broker) => broker::consent::answer(&app, broker, address, request).await,
         None => answer(&app, request).await,
     };
     answered.unwrap_or_else(|trouble| trouble.page(&app.config))

@@ -9,6 +9,7 @@ use axum::{
 use super::{
     answer::{ErrorCode, Receiver},
     attempt::{Attempt, attempt, begin, password},
+    authorize::admit,
     client_name, decide,
     grant::Grant,
     interaction::{self, Open, Wanted, with_cookie},
@@ -24,7 +25,6 @@ use crate::{
     cookies::Cookie,
     csrf::{self, Form},
     federation::{self, Choice, Connected, Fault},
-    metrics::Throttled,
     pages::{
         self, PasswordForm, STYLE,
         error::{Trouble, gateway},
@@ -87,10 +87,7 @@ async fn log_in(
         return deny(app, open).await;
     }
     if let Some(provider) = parameters.text("provider", MAX_FIELD).ok().flatten() {
-        app.authorizations.admit(address).map_err(|_seconds| {
-            app.metrics.throttled(Throttled::Authorization);
-            Trouble::Overloaded
-        })?;
+        admit(app, address)?;
         return federation::depart(app, &open, provider, choice(&parameters)).await;
     }
     let email = parameters.text("email", User::MAX_EMAIL).map_err(|_error| Trouble::Unreadable)?;

@@ -103,7 +103,7 @@ impl Came<'_> {
                 return Err(Failure::Said(code));
             }
         };
-        let client = broker.client_of(app, asked, trip).await?;
+        let client = broker.client_of(app, asked, &back.open.name).await?;
         let redirect_uri = broker.callback(app);
         let code = Code { code: &code, verifier: &trip.verifier, redirect_uri: &redirect_uri };
         let more = broker.resource(&asked.resources);

@@ -9,11 +9,14 @@ use crate::{
     callback,
     clock::Clock,
     config::{Client, Config, Registrar},
-    dex::{self, Dex, Setting, audience, clients::Applicant},
+    dex::{
+        self, Dex, Setting, audience,
+        clients::{Applicant, Needless},
+    },
     random::Random,
     state::App,
     store::{self, Store},
-    upstream::{Error, exchange::Tokens, trip::Trip},
+    upstream::{Error, exchange::Tokens},
 };
 
 /// What is not had when its gRPC API is of no use.
@@ -47,12 +50,12 @@ impl Broker {
         &self,
         app: &App,
         asked: &Asked,
-        trip: &Trip,
+        login: &str,
     ) -> Result<Client, NoClient> {
         let dex = self.dex.as_ref().ok_or(NoClient::Sealed)?;
         let ours = app.store.client(&asked.client_id).await?;
         let applicant = Applicant {
-            login: &trip.state,
+            login,
             client_id: &asked.client_id,
             name: ours.as_ref().and_then(|ours| ours.name.as_deref()),
             resources: &asked.resources,
@@ -109,8 +112,8 @@ impl Broker {
 
 /// Removes clients that nobody needs; those that cannot be removed now are left for the next time. Returns how many
 /// went.
-pub(super) async fn sweep(dex: &Arc<Dex>) -> Result<u64, store::Error> {
-    match dex.sweep().await {
+pub(super) async fn sweep(dex: &Arc<Dex>, which: Needless) -> Result<u64, store::Error> {
+    match dex.sweep(which).await {
         Ok(removed) => Ok(removed),
         Err(dex::Trouble::Store(error)) => Err(error),
         Err(error) => {

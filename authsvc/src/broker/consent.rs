@@ -8,8 +8,10 @@ use super::{
     departure::{self, Agreed},
 };
 use crate::{
+    address::ClientAddress,
     authorization::{
         answer::ErrorCode,
+        authorize::admit,
         consent::{Decision, decision, described},
         decide,
         grant::Grant,
@@ -32,8 +34,8 @@ use crate::{
 pub async fn show(
     app: &App,
     broker: &Broker,
-    headers: &HeaderMap,
-    parameters: &Parameters,
+    ClientAddress(address): ClientAddress,
+    (headers, parameters): (&HeaderMap, &Parameters),
 ) -> Result<Response, Trouble> {
     let open = interaction::find(app, headers, parameters).await?;
     let asked = open.asked()?.clone();
@@ -41,6 +43,7 @@ pub async fn show(
     match decide(app, asked.clone(), login).await? {
         Grant::Asked(_) | Grant::LoggedIn(_) => page(app, broker, (&open, &asked), None).await,
         Grant::Consented(_) => {
+            admit(app, address)?;
             departure::depart(app, broker, (&open, &asked), Agreed::Before).await
         }
         Grant::Refused(refused) => {
@@ -54,13 +57,22 @@ pub async fn show(
 ///
 /// # Errors
 /// When it is not ours, or the database fails.
-pub async fn answer(app: &App, broker: &Broker, request: Request) -> Result<Response, Trouble> {
+pub async fn answer(
+    app: &App,
+    broker: &Broker,
+    ClientAddress(address): ClientAddress,
+    request: Request,
+) -> Result<Response, Trouble> {
     let submitted = Submitted::read(app, request).await?;
     submitted.demand_token(&submitted.open.browser, Form::Consent)?;
     let Submitted { parameters, open, .. } = submitted;
     let asked = open.asked()?.clone();
     match decision(&parameters).ok_or(Trouble::Unreadable)? {
-        Decision::Allow => departure::depart(app, broker, (&open, &asked), Agreed::Now).await,
+        Decision::Allow => {
+            // Each way to the provider costs it and us something, and a request may be sent on it again and again.
+            admit(app, address)?;
+            departure::depart(app, broker, (&open, &asked), Agreed::Now).await
+        }
         Decision::Deny => {
             open.close(app).await?;
             let fault = Fault::new(ErrorCode::AccessDenied, "the user did not allow it");

@@ -41,7 +41,7 @@ pub async fn depart(
     agreed: Agreed,
 ) -> Result<Response, Trouble> {
     let trip = Trip::begin(&app.random, &open.name, &open.browser);
-    let ready = time::timeout(PATIENCE, prepare(app, broker, asked, &trip)).await;
+    let ready = time::timeout(PATIENCE, prepare(app, broker, asked, &open.name)).await;
     let (metadata, client) = match ready {
         Ok(Ok(ready)) => ready,
         Ok(Err(NoClient::Store(error))) => return Err(error.into()),
@@ -74,10 +74,10 @@ async fn prepare(
     app: &App,
     broker: &Broker,
     asked: &Asked,
-    trip: &Trip,
+    login: &str,
 ) -> Result<(std::sync::Arc<Metadata>, Client), NoClient> {
     let metadata = broker.provider.metadata().await?;
-    Ok((metadata, broker.client_for(app, asked, trip).await?))
+    Ok((metadata, broker.client_for(app, asked, login).await?))
 }
 
 /// What is told to somebody who could not be sent there.

@@ -9,14 +9,13 @@ use super::{Broker, at_dex};
 use crate::{
     authorization::request::Asked,
     config::{Client, Registrar, Registration},
-    dex::clients,
+    dex::clients::{self, Needless},
     pages::words,
     state::App,
     store::{self, brokered::ProviderClient},
     upstream::{
         Error,
         registration::{Management, Order, Registered},
-        trip::Trip,
     },
 };
 
@@ -49,7 +48,8 @@ struct Secrets {
 }
 
 impl Broker {
-    /// Who authsvc is at the provider for a request of a client of ours, made if there is none yet.
+    /// Who authsvc is at the provider for a request of a client of ours, made if there is none yet; `login` is the name
+    /// of its interaction.
     ///
     /// # Errors
     /// When there is none and none can be made.
@@ -57,7 +57,7 @@ impl Broker {
         &self,
         app: &App,
         asked: &Asked,
-        trip: &Trip,
+        login: &str,
     ) -> Result<Client, NoClient> {
         let client_id = &asked.client_id;
         match &self.settings.registrar {
@@ -68,7 +68,7 @@ impl Broker {
                 }
                 self.register(app, client_id, registration).await
             }
-            Registrar::Dex(_) => self.admit(app, asked, trip).await,
+            Registrar::Dex(_) => self.admit(app, asked, login).await,
         }
     }
 
@@ -80,11 +80,11 @@ impl Broker {
         &self,
         app: &App,
         asked: &Asked,
-        trip: &Trip,
+        login: &str,
     ) -> Result<Client, NoClient> {
         match &self.dex {
-            Some(dex) => Ok(dex.client(&clients::id_of(&trip.state))),
-            None => self.client_for(app, asked, trip).await,
+            Some(dex) => Ok(dex.client(&clients::id_of(login))),
+            None => self.client_for(app, asked, login).await,
         }
     }
 
@@ -124,7 +124,7 @@ impl Broker {
     /// When the database fails.
     pub async fn end_orphans(&self, app: &App) -> Result<u64, store::Error> {
         if let Some(dex) = &self.dex {
-            return at_dex::sweep(dex).await;
+            return at_dex::sweep(dex, Needless::Ended).await;
         }
         let issuer = self.settings.issuer.as_str();
         let mut ended = 0;
@@ -140,6 +140,17 @@ impl Broker {
             ended += 1;
         }
         Ok(ended)
+    }
+
+    /// Ends those of logins that nobody finished, where each login is a client. Returns how many went.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_abandoned(&self) -> Result<u64, store::Error> {
+        match &self.dex {
+            Some(dex) => at_dex::sweep(dex, Needless::Abandoned).await,
+            None => Ok(0),
+        }
     }
 
     async fn end(&self, known: &ProviderClient) -> Result<(), Error> {

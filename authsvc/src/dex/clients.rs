@@ -13,17 +13,19 @@ use crate::{
 
 /// Begins the ids of all of them.
 pub const PREFIX: &str = "attache-";
-/// How long a login may take of which no grant has come yet, seconds.
-const ABANDONED: i64 = 2 * 3600;
-/// How many are removed at once.
-const BATCH: i64 = 500;
+/// How long a login may take of which no grant has come yet, seconds: a request waits ten minutes, and its code one.
+const ABANDONED: i64 = 15 * 60;
+/// How many there may be of which none has come yet: anybody can begin one, and Dex is told of all of them.
+const MAX_UNFINISHED: i64 = if cfg!(test) { 16 } else { 10_000 };
+/// How many are removed before their resources are told.
+const BATCH: i64 = if cfg!(test) { 2 } else { 500 };
 /// Longest name, characters: Dex shows it on its own page, and checks nothing.
 const MAX_NAME: usize = 100;
 
 /// Who wants to log somebody in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Applicant<'a> {
-    /// The login, by a secret of it.
+    /// The login: whoever begins the same one again is the same client.
     pub login: &'a str,
     /// Our client.
     pub client_id: &'a str,
@@ -33,16 +35,25 @@ pub struct Applicant<'a> {
     pub resources: &'a [String],
 }
 
+/// Clients that are not needed any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Needless {
+    /// Nobody finished their login. They are looked for often, since anybody can make them.
+    Abandoned,
+    /// Those, and those whose grant is over.
+    Ended,
+}
+
 /// The id of the client of a login: 128 bits that say nothing of it.
 #[must_use]
 pub fn id_of(login: &str) -> String {
-    let digest = Sha256::digest(format!("attache client at dex 1\n{login}"));
+    let digest = Sha256::digest(format!("attache client at dex 2\n{login}"));
     let (id, _) = digest.split_at(16);
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(id))
 }
 
 impl Dex {
-    /// Makes a client for one login.
+    /// Makes a client for one login. Of those of logins that nobody has finished, the oldest go when there are too many.
     ///
     /// # Errors
     /// When Dex does not answer or refuses, or the database fails.
@@ -52,6 +63,9 @@ impl Dex {
         let new = NewDexClient { id: &id, client_id, resources };
         // First here: what is made there is removed again, whatever happens to us in between.
         self.store.add_dex_client(new, self.clock.now_unix()).await?;
+        for oldest in self.store.surplus_dex_clients(&id, MAX_UNFINISHED).await? {
+            self.remove(&oldest).await?;
+        }
         let client = self.client(&id);
         self.make(&client, name.unwrap_or(client_id)).await?;
         self.publish(resources).await?;
@@ -95,23 +109,35 @@ impl Dex {
         self.store.bind_dex_client(id, grant_id).await
     }
 
-    /// Removes those that are not needed any more; returns how many.
+    /// Removes all that are not needed any more; returns how many.
     ///
     /// # Errors
     /// When Dex does not answer or refuses, or the database fails; then the rest is left for the next time.
-    pub async fn sweep(self: &Arc<Self>) -> Result<u64, Trouble> {
-        let now = self.clock.now_unix();
+    pub async fn sweep(self: &Arc<Self>, which: Needless) -> Result<u64, Trouble> {
         let mut removed = 0;
-        let mut resources = BTreeSet::new();
-        let before = now.saturating_sub(ABANDONED);
-        for id in self.store.needless_dex_clients(before, now, BATCH).await? {
-            resources.extend(self.store.dex_client_resources(&id).await?.unwrap_or_default());
-            self.remove(&id).await?;
-            removed += 1;
+        loop {
+            let needless = self.needless(which).await?;
+            if needless.is_empty() {
+                return Ok(removed);
+            }
+            let mut resources = BTreeSet::new();
+            for id in needless {
+                resources.extend(self.store.dex_client_resources(&id).await?.unwrap_or_default());
+                self.remove(&id).await?;
+                removed += 1;
+            }
+            let resources: Vec<String> = resources.into_iter().collect();
+            self.publish(&resources).await?;
         }
-        let resources: Vec<String> = resources.into_iter().collect();
-        self.publish(&resources).await?;
-        Ok(removed)
+    }
+
+    async fn needless(&self, which: Needless) -> Result<Vec<String>, StoreError> {
+        let now = self.clock.now_unix();
+        let before = now.saturating_sub(ABANDONED);
+        match which {
+            Needless::Abandoned => self.store.abandoned_dex_clients(before, BATCH).await,
+            Needless::Ended => self.store.needless_dex_clients(before, now, BATCH).await,
+        }
     }
 
     /// That there is one already is as good: the id is ours, and of 128 random bits.

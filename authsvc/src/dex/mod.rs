@@ -11,7 +11,7 @@ pub mod audience;
 pub mod clients;
 mod secret;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 use std::fmt;

@@ -2,6 +2,10 @@
 
 use super::{Error, Store};
 
+/// How many too many one that comes takes with it: more than one, since several may come at the same time, and few, since
+/// somebody waits.
+const SURPLUS: i64 = 4;
+
 /// A client at Dex, for one login.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NewDexClient<'a> {
@@ -14,18 +18,22 @@ pub struct NewDexClient<'a> {
 }
 
 impl Store {
-    /// Keeps a client that is about to be made at Dex.
+    /// Keeps a client that is about to be made at Dex, if it is not kept yet.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn add_dex_client(&self, new: NewDexClient<'_>, now: i64) -> Result<(), Error> {
         let mut transaction = self.write().await?;
-        sqlx::query("INSERT INTO dex_clients (id, client_id, created_at) VALUES ($1, $2, $3)")
-            .bind(new.id)
-            .bind(new.client_id)
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
+        // Of one that is there nothing changes, and nobody forgets it before its peers are kept.
+        sqlx::query(
+            "INSERT INTO dex_clients (id, client_id, created_at) VALUES ($1, $2, $3)
+             ON CONFLICT (id) DO UPDATE SET client_id = excluded.client_id",
+        )
+        .bind(new.id)
+        .bind(new.client_id)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
         for resource in new.resources {
             for statement in [
                 "INSERT INTO dex_resources (resource) VALUES ($1) ON CONFLICT (resource) DO NOTHING",
@@ -78,6 +86,55 @@ impl Store {
         .fetch_all(self.reader())
         .await?;
         Ok(needless)
+    }
+
+    /// Clients of which no grant came, and which were made before `before`, Unix seconds. The oldest first, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn abandoned_dex_clients(
+        &self,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<String>, Error> {
+        let abandoned = sqlx::query_scalar(
+            "SELECT id FROM dex_clients WHERE grant_id IS NULL AND created_at < $1
+             ORDER BY created_at LIMIT $2",
+        )
+        .bind(before)
+        .bind(limit)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(abandoned)
+    }
+
+    /// The oldest of those of which no grant has come yet, as far as there are more than `most`: a few, never `newest`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn surplus_dex_clients(
+        &self,
+        newest: &str,
+        most: i64,
+    ) -> Result<Vec<String>, Error> {
+        let all: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM dex_clients WHERE grant_id IS NULL")
+                .fetch_one(self.reader())
+                .await?;
+        let surplus = all.saturating_sub(most).min(SURPLUS);
+        if surplus <= 0 {
+            return Ok(Vec::new());
+        }
+        let oldest = sqlx::query_scalar(
+            "SELECT id FROM dex_clients WHERE grant_id IS NULL AND id <> $1
+             ORDER BY created_at LIMIT $2",
+        )
+        .bind(newest)
+        .bind(surplus)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(oldest)
     }
 
     /// The resources for which a client may have tokens; nothing if we did not make it.

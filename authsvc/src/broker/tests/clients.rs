@@ -7,11 +7,15 @@ use crate::{
     authorization::tests::browser::{WEB, WEB_REDIRECT},
     config::{Brokered, Registrar, Registration},
     store::endings::EndedBy,
-    sweep,
+    testing::Bench,
 };
 
 fn registering(settings: &mut Brokered) {
     settings.registrar = Registrar::Registration(Registration { initial_access_token: None });
+}
+
+async fn end_orphans(bench: &Bench) -> u64 {
+    bench.app.broker().unwrap().end_orphans(&bench.app).await.unwrap()
 }
 
 #[tokio::test]
@@ -37,16 +41,16 @@ async fn a_client_of_ours_is_one_client_there_from_its_first_yes_on() {
 async fn a_client_there_goes_when_ours_has_gone() {
     let (fake, bench) = gateway(registering).await;
     let_in(&mut Browser::new(&bench), &fake).await;
-    sweep::once(&bench.app).await.unwrap();
+    end_orphans(&bench).await;
     assert_eq!(fake.shape().clients.len(), 1);
     let now = bench.app.clock.now_unix();
     bench.app.store.remove_client(WEB, EndedBy::Operator, now).await.unwrap().unwrap();
     fake.shape().faults.insert("/register/client-0", super::Fault::Status(503));
-    sweep::once(&bench.app).await.unwrap();
+    end_orphans(&bench).await;
     let kept = async || bench.app.store.provider_client(&fake.issuer, WEB).await.unwrap();
     assert!(kept().await.is_some(), "it is tried again");
     fake.shape().faults.clear();
-    sweep::once(&bench.app).await.unwrap();
+    end_orphans(&bench).await;
     assert!(kept().await.is_none() && fake.shape().clients.is_empty());
 }
 

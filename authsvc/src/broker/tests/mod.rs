@@ -1,6 +1,7 @@
 //! Before a provider, as browsers and clients meet it.
 
 mod clients;
+mod dex;
 mod opaque;
 mod refreshing;
 
@@ -258,6 +259,29 @@ async fn prompt_none_shows_no_page() {
     let back =
         format!("/oauth/callback/external?error=interaction_required&state={}", there["state"]);
     assert_eq!(error(&browser.get(&back).await), "consent_required");
+}
+
+#[tokio::test]
+async fn s46_a_network_can_be_sent_to_the_provider_few_times_a_second() {
+    let (fake, bench) = gateway(|_settings| ()).await;
+    let mut browser = Browser::new(&bench);
+    let_in(&mut browser, &fake).await;
+    let agreed = browser.get(&url(&web(&[("resource", RESOURCE)]))).await;
+    let mut other = Browser::new(&bench);
+    let page = question(&mut other, &[]).await;
+    // Three requests began, and one of them went to the provider.
+    for _ in 0..100 - 4 {
+        let answer = other.decide(&page, "allow").await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    }
+    let refused = other.decide(&page, "allow").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.header("retry-after"), "10");
+    let refused = browser.follow(agreed).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "who agreed before as well");
+    bench.advance(std::time::Duration::from_millis(200));
+    assert_eq!(other.decide(&page, "allow").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(error(&other.decide(&page, "deny").await), "access_denied", "it costs nothing");
 }
 
 #[tokio::test]
