@@ -21,6 +21,7 @@ pub mod registrar;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+mod turns;
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ use crate::{
     upstream::Provider,
 };
 
-use self::{introspection::Memory, keys::Published};
+use self::{introspection::Memory, keys::Published, turns::Turns};
 
 /// The provider, and what is known of it.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ pub struct Broker {
     asked: Memory,
     /// Our clients, where the provider is Dex.
     dex: Option<Arc<Dex>>,
+    registering: Turns,
     /// What goes on at the provider when nobody waits for it any more.
     unfinished: TaskTracker,
     /// Some grant has ended.
@@ -74,6 +76,7 @@ impl Broker {
             published: Published::default(),
             asked: Memory::default(),
             dex: None,
+            registering: Turns::default(),
             unfinished: TaskTracker::new(),
             ended: Notify::default(),
         })

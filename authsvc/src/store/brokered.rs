@@ -266,21 +266,25 @@ impl Store {
         Ok(known.is_some())
     }
 
-    /// Some of those at a provider whose client here is gone, the oldest first.
+    /// Some of those at a provider whose client here is gone, the oldest first, of those that come after one that was
+    /// made then and has this id.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn orphaned_provider_clients(
         &self,
         issuer: &str,
+        (created_at, id): (i64, &str),
         most: i64,
     ) -> Result<Vec<ProviderClient>, Error> {
         let rows: Vec<Row> = sqlx::query_as(select!(
             "WHERE issuer = $1 AND client_id <> ''
              AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = provider_clients.client_id)
-             ORDER BY created_at LIMIT $2"
+             AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4"
         ))
         .bind(issuer)
+        .bind(created_at)
+        .bind(id)
         .bind(most)
         .fetch_all(self.reader())
         .await?;

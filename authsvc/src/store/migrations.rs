@@ -42,6 +42,7 @@ const STEPS: [Step; 16] = [
     step!("0014_dex_clients.sql", "clients at Dex"),
     step!("0015_endings.sql", "grants that the provider is to be told of"),
     step!("0017_unfinished_dex_clients.sql", "logins at Dex that nobody finished"),
+    step!("0018_provider_turns.sql", "turns to register at a provider"),
 ];
 
 /// The version of a database that is up to date.

@@ -27,6 +27,7 @@ pub mod managing;
 mod migrations;
 mod open;
 pub mod personal_tokens;
+pub mod registering;
 pub mod sessions;
 mod size;
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub(crate) struct Shape {
     pub(crate) says_who: bool,
     /// By how much its clock is ahead of the one that stands, seconds.
     pub(crate) ahead: i64,
+    /// Whether it says how clients that registered are ended.
+    pub(crate) manages: bool,
     /// Clients that registered, with their secrets.
     pub(crate) clients: BTreeMap<String, String>,
     /// Refresh tokens that are good once more.
@@ -108,6 +110,7 @@ impl FakeProvider {
             introspection: json!({ "active": false }),
             says_who: true,
             ahead: 0,
+            manages: true,
             clients: BTreeMap::new(),
             refreshes: Vec::new(),
             codes: BTreeMap::new(),
@@ -342,13 +345,16 @@ async fn register(State(it): State<FakeProvider>, Json(body): Json<Value>) -> Re
     let id = format!("client-{}", shape.clients.len());
     let secret = format!("secret/of {id}");
     shape.clients.insert(id.clone(), secret.clone());
-    let answer = json!({
+    let mut answer = json!({
         "client_id": id, "client_secret": secret, "client_secret_expires_at": 0,
         "redirect_uris": body["redirect_uris"],
         "token_endpoint_auth_method": body["token_endpoint_auth_method"],
         "registration_client_uri": format!("{}/register/{id}", it.issuer),
         "registration_access_token": format!("token-of-{id}"),
     });
+    if !shape.manages {
+        answer["registration_client_uri"] = Value::Null;
+    }
     (StatusCode::CREATED, Json(answer)).into_response()
 }
 

@@ -2,16 +2,46 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::{Browser, answered, gateway, let_in, query, question, redeem, refresh, text};
 use crate::{
-    authorization::tests::browser::{WEB, WEB_REDIRECT},
-    config::{Brokered, Registrar, Registration},
-    store::endings::EndedBy,
-    testing::Bench,
+    authorization::{
+        answer::{Destination, RedirectUriOrigin},
+        request::Asked,
+        tests::browser::{CHALLENGE, WEB, WEB_REDIRECT},
+    },
+    broker::registrar::NoClient,
+    config::{Brokered, Client, Registrar, Registration},
+    random::Random,
+    state::App,
+    store::{brokered::ProviderClient, endings::EndedBy},
+    testing::{Bench, RESOURCE, log::Log},
 };
 
 fn registering(settings: &mut Brokered) {
     settings.registrar = Registrar::Registration(Registration { initial_access_token: None });
+}
+
+/// Who authsvc is at the provider for the client with the web site.
+async fn client_for(app: &App) -> Result<Client, NoClient> {
+    let login = app.random.token();
+    app.broker().unwrap().client_for(app, &asked(), &login).await
+}
+
+fn asked() -> Asked {
+    Asked {
+        client_id: WEB.to_owned(),
+        destination: Destination {
+            redirect_uri: WEB_REDIRECT.to_owned(),
+            origin: RedirectUriOrigin::Request,
+            state: None,
+        },
+        code_challenge: CHALLENGE.to_owned(),
+        resources: vec![RESOURCE.to_owned()],
+        scopes: vec!["mcp".to_owned()],
+        prompt: Vec::new(),
+    }
 }
 
 async fn end_orphans(bench: &Bench) -> u64 {
@@ -75,5 +105,70 @@ async fn two_who_agree_at_the_same_time_are_one_client() {
     let answers = tokio::join!(one.decide(&pages.0, "allow"), other.decide(&pages.1, "allow"));
     let id = |answer: &super::Answer| query(answer.header("location"))["client_id"].clone();
     assert_eq!(id(&answers.0), id(&answers.1));
-    assert_eq!(fake.shape().clients.len(), 1, "a second one is ended at once");
+    assert_eq!((fake.shape().clients.len(), fake.asked("/register")), (1, 1));
+}
+
+#[tokio::test]
+async fn s51_of_many_who_agree_at_the_same_time_one_registers() {
+    let (fake, bench) = gateway(registering).await;
+    // Another replica.
+    let config = (*bench.app.config).clone();
+    let app = App::open(config, bench.app.clock.clone(), Random::seeded(2)).await.unwrap();
+    let mut asking = JoinSet::new();
+    for number in 0..50 {
+        let app = if number % 2 == 0 { &bench.app } else { &app }.clone();
+        asking.spawn(async move { client_for(&app).await.unwrap().id });
+    }
+    let ids = asking.join_all().await;
+    assert_eq!((ids.len(), fake.asked("/register")), (50, 1));
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[tokio::test]
+async fn s51_who_goes_while_somebody_registers_leaves_nothing_unknown_there() {
+    let (fake, bench) = gateway(registering).await;
+    let app = bench.app.clone();
+    let gone = tokio::spawn(async move { client_for(&app).await });
+    while fake.asked("/register") == 0 {
+        tokio::task::yield_now().await;
+    }
+    gone.abort();
+    bench.app.broker().unwrap().finish().await;
+    let kept = bench.app.store.provider_client(&fake.issuer, WEB).await.unwrap();
+    assert!(kept.is_some() && fake.shape().clients.len() == 1);
+}
+
+#[tokio::test]
+async fn s51_what_cannot_be_ended_there_is_logged_and_holds_nothing_up() {
+    let log = Log::start();
+    let (fake, bench) = gateway(registering).await;
+    fake.shape().manages = false;
+    client_for(&bench.app).await.unwrap();
+    let store = &bench.app.store;
+    let known = store.provider_client(&fake.issuer, WEB).await.unwrap().unwrap();
+    for number in 0..5 {
+        let (client_id, id) = (format!("ours-{number}"), format!("theirs-{number}"));
+        let new = ProviderClient { client_id, id, ..known.clone() };
+        assert!(store.add_provider_client(&new).await.unwrap());
+    }
+    let now = bench.app.clock.now_unix();
+    store.remove_client(WEB, EndedBy::Operator, now).await.unwrap().unwrap();
+    assert_eq!(end_orphans(&bench).await, 6, "all of them, whatever a batch is");
+    let lines = log.with(&fake.issuer);
+    let left: Vec<_> = lines.iter().filter(|line| line["id"] == "client-0").collect();
+    let text = left.iter().map(|line| line.to_string()).collect::<String>();
+    assert!(text.contains("for good") && text.contains("RFC 7592"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_there_whose_secret_is_over_is_ended_for_the_next() {
+    let (fake, bench) = gateway(registering).await;
+    client_for(&bench.app).await.unwrap();
+    let store = &bench.app.store;
+    let known = store.provider_client(&fake.issuer, WEB).await.unwrap().unwrap();
+    store.forget_provider_client(&known).await.unwrap();
+    let expires_at = Some(bench.app.clock.now_unix());
+    store.add_provider_client(&ProviderClient { expires_at, ..known }).await.unwrap();
+    client_for(&bench.app).await.unwrap();
+    assert_eq!((fake.asked("/register"), fake.shape().clients.len()), (2, 1));
 }

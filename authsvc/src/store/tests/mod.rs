@@ -5,6 +5,7 @@ mod clients;
 mod dex;
 mod events;
 mod personal_tokens;
+mod registering;
 mod schema;
 mod tokens;
 mod users;
