@@ -25,7 +25,7 @@ macro_rules! step {
 }
 
 /// In order; the first is version 1.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     step!("0001_clients_and_tokens.sql", "clients and tokens"),
     step!("0002_authorization.sql", "authorization"),
     step!("0003_events.sql", "events"),
