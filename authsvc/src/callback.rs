@@ -8,7 +8,7 @@ use axum::{
 
 use crate::{
     authorization::{
-        interaction::{self, Open},
+        interaction::{self, Open, Wanted},
         parameters::{MAX_LENGTH, Parameters},
     },
     broker,
@@ -50,7 +50,10 @@ pub async fn get(
     };
     let outcome = match (back, broker, connected) {
         (Err(trouble), _, _) => Err(trouble),
-        (Ok(back), Some(broker), _) => broker::arrival::arrive(&app, broker, &back).await,
+        (Ok(back), Some(broker), _) => match back.open.kept.wanted {
+            Wanted::Authorization(_) => broker::arrival::arrive(&app, broker, &back).await,
+            Wanted::Account => broker::sign_in::arrive(&app, broker, &back).await,
+        },
         (Ok(back), None, Some(one)) => federation::arrival::arrive(&app, one, &back).await,
         (Ok(_), None, None) => Err(Trouble::NotYours),
     };

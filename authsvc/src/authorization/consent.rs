@@ -52,9 +52,7 @@ pub async fn get(
 ) -> Response {
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
     let shown = match app.broker() {
-        Some(broker) => {
-            broker::consent::show(&app, broker, address, (&headers, &parameters)).await
-        }
+        Some(broker) => broker::consent::show(&app, broker, address, (&headers, &parameters)).await,
         None => show(&app, &headers, &parameters).await,
     };
     shown.unwrap_or_else(|trouble| trouble.page(&app.config))

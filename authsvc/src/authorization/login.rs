@@ -21,10 +21,11 @@ use super::{
 use crate::{
     account,
     address::ClientAddress,
+    broker,
     config::User,
     cookies::Cookie,
     csrf::{self, Form},
-    federation::{self, Choice, Connected, Fault},
+    federation::{self, Choice, Fault, Place},
     pages::{
         self, PasswordForm, STYLE,
         error::{Trouble, gateway},
@@ -62,6 +63,9 @@ async fn show(
     let open = interaction::find(app, headers, parameters).await?;
     let session = sessions::current(app, headers).await?;
     let shown = Shown { choice: choice(parameters), ..Shown::default() };
+    if is_asked_first(app, &open) {
+        return Ok(to_consent(&open));
+    }
     let Wanted::Authorization(asked) = &open.kept.wanted else {
         return match session {
             Some(_) => Ok(account::redirect()),
@@ -88,7 +92,13 @@ async fn log_in(
     }
     if let Some(provider) = parameters.text("provider", MAX_FIELD).ok().flatten() {
         admit(app, address)?;
-        return federation::depart(app, &open, provider, choice(&parameters)).await;
+        if is_asked_first(app, &open) {
+            return Ok(to_consent(&open));
+        }
+        return match app.broker() {
+            Some(broker) => broker::sign_in::depart(app, broker, &open, choice(&parameters)).await,
+            None => federation::depart(app, &open, provider, choice(&parameters)).await,
+        };
     }
     let email = parameters.text("email", User::MAX_EMAIL).map_err(|_error| Trouble::Unreadable)?;
     let email = email.unwrap_or_default();
@@ -139,10 +149,10 @@ pub async fn welcome(
 pub async fn again(
     app: &App,
     open: &Open,
-    one: &Connected,
+    at: Place<'_>,
     fault: &Fault,
 ) -> Result<Response, Trouble> {
-    let notice = Some(fault.tell(one, &app.metrics));
+    let notice = Some(fault.tell(at, &app.metrics));
     let choice = if fault.is_of_the_account() { Choice::Another } else { Choice::Same };
     page(app, open, Shown { email: "", notice, choice }).await
 }
@@ -153,6 +163,11 @@ async fn deny(app: &App, open: Open) -> Result<Response, Trouble> {
     open.close(app).await?;
     let fault = ClientFault::new(ErrorCode::AccessDenied, "the user did not log in");
     Ok(refuse(app, &destination, &fault))
+}
+
+/// Before a provider, nobody is sent there for an application before they agreed.
+fn is_asked_first(app: &App, open: &Open) -> bool {
+    app.broker().is_some() && matches!(open.kept.wanted, Wanted::Authorization(_))
 }
 
 fn choice(parameters: &Parameters) -> Choice {
@@ -192,11 +207,13 @@ async fn page(app: &App, open: &Open, shown: Shown<'_>) -> Result<Response, Trou
         }
         Wanted::Account => (None, None),
     };
-    let providers = app.federation.iter().map(|one| pages::ProviderButton {
-        name: one.settings.name.clone(),
-        label: one.settings.label.clone(),
-    });
-    let providers: Vec<pages::ProviderButton> = providers.collect();
+    let button = |name: &str, label: String| pages::ProviderButton { name: name.to_owned(), label };
+    let mut providers: Vec<pages::ProviderButton> = app
+        .federation
+        .iter()
+        .map(|one| button(&one.settings.name, one.settings.label.clone()))
+        .collect();
+    providers.extend(app.broker().map(|broker| button(broker.name(), broker.settings.label())));
     let password = match (app.users().has_passwords().await?, providers.is_empty()) {
         (true, _) => PasswordForm::There,
         (false, true) => PasswordForm::Useless,

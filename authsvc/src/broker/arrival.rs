@@ -1,6 +1,7 @@
 //! Back from the provider: who it is, and what it gave. What the browser takes on to the
 //! client is a code of ours.
 
+use attache_protocol::secret::Secret;
 use axum::{http::StatusCode, response::Response};
 use tokio::time;
 
@@ -8,8 +9,10 @@ use super::{
     Broker,
     access::Unaccepted,
     consent,
+    departure::login,
     held::{Held, Owner},
     registrar::NoClient,
+    sign_in::OPENID,
 };
 use crate::{
     authorization::{
@@ -103,7 +106,7 @@ impl Came<'_> {
                 return Err(Failure::Said(code));
             }
         };
-        let client = broker.client_of(app, asked, &back.open.name).await?;
+        let client = broker.client_of(app, login(&back.open, asked)).await?;
         let redirect_uri = broker.callback(app);
         let code = Code { code: &code, verifier: &trip.verifier, redirect_uri: &redirect_uri };
         let more = broker.resource(&asked.resources);
@@ -127,9 +130,8 @@ impl Came<'_> {
         tokens: &Tokens,
     ) -> Result<Identity, Failure> {
         let Self { app, broker, asked, .. } = self;
-        let names = &broker.settings.tokens.claims;
         let Some(token) = &tokens.id else {
-            if broker.scopes(&asked.scopes).iter().any(|scope| scope == "openid") {
+            if broker.scopes(&asked.scopes).iter().any(|scope| scope == OPENID) {
                 // Without it nobody would look at the nonce.
                 return Err(Refused::Missing.into());
             }
@@ -143,20 +145,7 @@ impl Came<'_> {
                 groups: claims.groups,
             });
         };
-        let claims = IdentityClaims {
-            email: names.email.clone(),
-            groups: names.groups.clone(),
-            ..IdentityClaims::default()
-        };
-        let expected = Expected {
-            client_id: &client.id,
-            nonce: &trip.nonce,
-            hosted_domain: None,
-            access_token: Some(&tokens.access),
-        };
-        let verified = broker.provider.verify(token, expected).await?;
-        // The UserInfo endpoint takes no access token that is for a resource of ours.
-        Ok(identity::read(verified, &serde_json::Map::new(), &claims))
+        Ok(broker.who(client, trip, (token, &tokens.access)).await?)
     }
 
     /// Goes on without a code: with a page from where it can be tried again, or, where the user or the client wants
@@ -191,6 +180,35 @@ impl Came<'_> {
         open.clone().close(app).await?;
         let fault = Fault::new(code, description(code));
         Ok(refuse(app, &asked.destination, &fault))
+    }
+}
+
+impl Broker {
+    /// Who it is, by the ID token that came with this access token.
+    ///
+    /// # Errors
+    /// When it is not good, or the provider does not answer.
+    pub async fn who(
+        &self,
+        client: &Client,
+        trip: &Trip,
+        (token, access): (&Secret, &Secret),
+    ) -> Result<Identity, Error> {
+        let names = &self.settings.tokens.claims;
+        let claims = IdentityClaims {
+            email: names.email.clone(),
+            groups: names.groups.clone(),
+            ..IdentityClaims::default()
+        };
+        let expected = Expected {
+            client_id: &client.id,
+            nonce: &trip.nonce,
+            hosted_domain: None,
+            access_token: Some(access),
+        };
+        let verified = self.provider.verify(token, expected).await?;
+        // The UserInfo endpoint takes no access token that is for a resource of ours.
+        Ok(identity::read(verified, &serde_json::Map::new(), &claims))
     }
 }
 

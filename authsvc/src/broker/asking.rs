@@ -1,6 +1,6 @@
 //! What the provider is asked for: scopes, as it calls them, and the resource, as it wants to be told.
 
-use super::Broker;
+use super::{Broker, sign_in::OPENID};
 use crate::{
     authorization::scope::OFFLINE_ACCESS,
     callback,
@@ -42,6 +42,14 @@ impl Broker {
             }
         }
         scopes
+    }
+
+    /// Scopes for a login that no client asked for.
+    #[must_use]
+    pub fn sign_in_scopes(&self) -> Vec<String> {
+        let asked = self.settings.request.scopes.iter();
+        let others = asked.filter(|scope| *scope != OFFLINE_ACCESS && *scope != OPENID).cloned();
+        [OPENID.to_owned()].into_iter().chain(others).collect()
     }
 
     /// All that will ever be asked for.

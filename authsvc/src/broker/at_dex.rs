@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{Broker, registrar::NoClient};
+use super::{
+    Broker,
+    registrar::{Login, NoClient},
+};
 use crate::{
-    authorization::request::Asked,
     callback,
     clock::Clock,
     config::{Client, Config, Registrar},
@@ -46,19 +48,14 @@ impl Broker {
     }
 
     /// Makes the client for a login.
-    pub(super) async fn admit(
-        &self,
-        app: &App,
-        asked: &Asked,
-        login: &str,
-    ) -> Result<Client, NoClient> {
+    pub(super) async fn admit(&self, app: &App, login: Login<'_>) -> Result<Client, NoClient> {
         let dex = self.dex.as_ref().ok_or(NoClient::Sealed)?;
-        let ours = app.store.client(&asked.client_id).await?;
+        let ours = app.store.client(login.client_id).await?;
         let applicant = Applicant {
-            login,
-            client_id: &asked.client_id,
+            login: login.name,
+            client_id: login.client_id,
             name: ours.as_ref().and_then(|ours| ours.name.as_deref()),
-            resources: &asked.resources,
+            resources: login.resources,
         };
         Ok(dex.admit(applicant).await?)
     }

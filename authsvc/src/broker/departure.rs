@@ -3,7 +3,10 @@
 use axum::{http::StatusCode, response::Response};
 use tokio::time;
 
-use super::{Broker, consent, registrar::NoClient};
+use super::{
+    Broker, consent,
+    registrar::{Login, NoClient},
+};
 use crate::{
     authorization::{interaction::Open, request::Asked},
     config::Client,
@@ -41,7 +44,7 @@ pub async fn depart(
     agreed: Agreed,
 ) -> Result<Response, Trouble> {
     let trip = Trip::begin(&app.random, &open.name, &open.browser);
-    let ready = time::timeout(PATIENCE, prepare(app, broker, asked, &open.name)).await;
+    let ready = time::timeout(PATIENCE, prepare(app, broker, login(open, asked))).await;
     let (metadata, client) = match ready {
         Ok(Ok(ready)) => ready,
         Ok(Err(NoClient::Store(error))) => return Err(error.into()),
@@ -70,14 +73,19 @@ pub async fn depart(
     Ok(pages::redirect(request::url(&metadata, request).as_str()))
 }
 
+/// Who goes there for a request.
+#[must_use]
+pub fn login<'a>(open: &'a Open, asked: &'a Asked) -> Login<'a> {
+    Login { name: &open.name, client_id: &asked.client_id, resources: &asked.resources }
+}
+
 async fn prepare(
     app: &App,
     broker: &Broker,
-    asked: &Asked,
-    login: &str,
+    login: Login<'_>,
 ) -> Result<(std::sync::Arc<Metadata>, Client), NoClient> {
     let metadata = broker.provider.metadata().await?;
-    Ok((metadata, broker.client_for(app, asked, login).await?))
+    Ok((metadata, broker.client_for(app, login).await?))
 }
 
 /// What is told to somebody who could not be sent there.

@@ -5,7 +5,7 @@
 //! the client that [`registrar`] has or makes, for what [`asking`] says → [`arrival`] takes them back, and keeps what the
 //! provider gave as [`held`] → [`tokens`] hands it out at the token endpoint, if [`access`] finds nothing that the filter
 //! would refuse, and gets new ones. [`endings`] tells the provider which grants are over. [`keys`] publishes the provider's keys as ours; [`introspection`] asks about tokens
-//! that say nothing themselves. `at_dex` is what is different where the provider is Dex.
+//! that say nothing themselves. [`sign_in`] is the login for one's own page. `at_dex` is what is different where the provider is Dex.
 
 pub mod access;
 pub mod arrival;
@@ -18,6 +18,7 @@ pub mod held;
 pub mod introspection;
 pub mod keys;
 pub mod registrar;
+pub mod sign_in;
 #[cfg(test)]
 mod tests;
 pub mod tokens;

@@ -10,7 +10,6 @@ use url::Url;
 
 use super::{Broker, at_dex};
 use crate::{
-    authorization::request::Asked,
     clock::millis,
     config::{Client, Registrar, Registration},
     dex::clients::{self, Needless},
@@ -66,6 +65,20 @@ enum Unended {
     Provider(#[from] Error),
 }
 
+/// Somebody who goes to the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// Name of the interaction.
+    pub name: &'a str,
+    /// The client of ours that sent them; empty where none did.
+    pub client_id: &'a str,
+    /// What it wants access to.
+    pub resources: &'a [String],
+}
+
+/// Stands for authsvc itself where a client of ours is named.
+pub(super) const NOBODY: &str = "";
+
 /// What became of a client whose client here is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Orphan {
@@ -85,25 +98,19 @@ struct Secrets {
 }
 
 impl Broker {
-    /// Who authsvc is at the provider for a request of a client of ours, made if there is none yet; `login` is the name
-    /// of its interaction.
+    /// Who authsvc is at the provider for a request of a client of ours, made if there is none yet.
     ///
     /// # Errors
     /// When there is none and none can be made.
-    pub async fn client_for(
-        &self,
-        app: &App,
-        asked: &Asked,
-        login: &str,
-    ) -> Result<Client, NoClient> {
-        let client_id = &asked.client_id;
+    pub async fn client_for(&self, app: &App, login: Login<'_>) -> Result<Client, NoClient> {
+        let client_id = login.client_id;
         match &self.settings.registrar {
             Registrar::Static(client) => Ok(client.clone()),
             Registrar::Registration(_) => match self.kept(app, client_id).await? {
                 Some(known) => Ok(known),
                 None => self.register(app, client_id).await,
             },
-            Registrar::Dex(_) => self.admit(app, asked, login).await,
+            Registrar::Dex(_) => self.admit(app, login).await,
         }
     }
 
@@ -111,15 +118,10 @@ impl Broker {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn client_of(
-        &self,
-        app: &App,
-        asked: &Asked,
-        login: &str,
-    ) -> Result<Client, NoClient> {
+    pub async fn client_of(&self, app: &App, login: Login<'_>) -> Result<Client, NoClient> {
         match &self.dex {
-            Some(dex) => Ok(dex.client(&clients::id_of(login))),
-            None => self.client_for(app, asked, login).await,
+            Some(dex) => Ok(dex.client(&clients::id_of(login.name))),
+            None => self.client_for(app, login).await,
         }
     }
 
@@ -290,7 +292,10 @@ impl Broker {
         registration: &Registration,
     ) -> Result<Client, NoClient> {
         let ours = app.store.client(client_id).await?;
-        let name = words::claimed_name(ours.as_ref().and_then(|ours| ours.name.as_deref()));
+        let name = match client_id {
+            NOBODY => "Attaché".to_owned(),
+            _ => words::claimed_name(ours.as_ref().and_then(|ours| ours.name.as_deref())),
+        };
         let order = Order {
             name: &format!("{name} ({})", app.config.public_url.authority()),
             redirect_uri: &self.callback(app),

@@ -38,7 +38,7 @@ pub async fn arrive(app: &App, one: &Connected, back: &Back<'_>) -> Result<Respo
         }
         Err(fault) => fault,
     };
-    login::again(app, open, one, &fault).await
+    login::again(app, open, one.place(), &fault).await
 }
 
 /// Who it is, kept as they are from now on.

@@ -41,8 +41,10 @@ pub async fn depart(
     let one = app.federation.get(name).ok_or(Trouble::Unreadable)?;
     let metadata = match time::timeout(PATIENCE, one.provider.metadata()).await {
         Ok(Ok(metadata)) => metadata,
-        Ok(Err(error)) => return login::again(app, open, one, &Fault::Provider(error)).await,
-        Err(_late) => return login::again(app, open, one, &Fault::Late).await,
+        Ok(Err(error)) => {
+            return login::again(app, open, one.place(), &Fault::Provider(error)).await;
+        }
+        Err(_late) => return login::again(app, open, one.place(), &Fault::Late).await,
     };
     let trip = Trip::begin(&app.random, &open.name, &open.browser);
     app.store.begin_trip(&open.kept.id, &Trip::digest(&trip.state, name)).await?;

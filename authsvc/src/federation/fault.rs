@@ -2,7 +2,6 @@
 
 use axum::http::StatusCode;
 
-use super::Connected;
 use crate::{
     config::Tenants,
     metrics::{FederatedLogin, Metrics},
@@ -44,6 +43,17 @@ impl From<BadReturn> for Fault {
     }
 }
 
+/// Where somebody wanted to log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Its name in our paths and in the log.
+    pub name: &'a str,
+    /// What people call it.
+    pub label: &'a str,
+    /// Whose accounts there may come in.
+    pub tenants: &'a Tenants,
+}
+
 /// What is to be said of it.
 struct Said {
     status: StatusCode,
@@ -54,11 +64,11 @@ struct Said {
 impl Fault {
     /// Counts and logs it; the status and the text of the page.
     #[must_use]
-    pub fn tell(&self, one: &Connected, metrics: &Metrics) -> (StatusCode, String) {
-        let Said { status, counted, text } = self.said(one);
+    pub fn tell(&self, at: Place<'_>, metrics: &Metrics) -> (StatusCode, String) {
+        let Said { status, counted, text } = self.said(at);
         metrics.federated(counted);
         let log = if counted == FederatedLogin::Refused { refusal } else { failure };
-        log(&one.settings.name, &self.reason());
+        log(at.name, &self.reason());
         (status, text)
     }
 
@@ -87,8 +97,8 @@ impl Fault {
         }
     }
 
-    fn said(&self, one: &Connected) -> Said {
-        let label = &one.settings.label;
+    fn said(&self, at: Place<'_>) -> Said {
+        let label = at.label;
         match self {
             Self::Over => refused(
                 StatusCode::BAD_REQUEST,
@@ -106,9 +116,7 @@ impl Fault {
             Self::Provider(Error::IdToken(Refused::HostedDomain)) => {
                 not_admitted(label, "it does not belong to the organization that may sign in here")
             }
-            Self::Provider(Error::IdToken(Refused::Issuer))
-                if one.settings.tenants != Tenants::Single =>
-            {
+            Self::Provider(Error::IdToken(Refused::Issuer)) if *at.tenants != Tenants::Single => {
                 not_admitted(label, "its organization may not sign in here")
             }
             Self::Provider(

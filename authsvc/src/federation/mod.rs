@@ -13,7 +13,7 @@ mod tests;
 
 pub use self::{
     departure::{Choice, depart},
-    fault::Fault,
+    fault::{Fault, Place},
 };
 use crate::{clock::Clock, config::Federated, upstream::Provider};
 
@@ -28,6 +28,15 @@ pub struct Connected {
     pub settings: Federated,
     /// How it is spoken to.
     pub provider: Provider,
+}
+
+impl Connected {
+    /// Where it is, for people.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        let Federated { name, label, tenants, .. } = &self.settings;
+        Place { name, label, tenants }
+    }
 }
 
 impl Federation {

@@ -113,11 +113,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn surplus_dex_clients(
-        &self,
-        newest: &str,
-        most: i64,
-    ) -> Result<Vec<String>, Error> {
+    pub async fn surplus_dex_clients(&self, newest: &str, most: i64) -> Result<Vec<String>, Error> {
         let all: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM dex_clients WHERE grant_id IS NULL")
                 .fetch_one(self.reader())

@@ -6,17 +6,13 @@ use tokio::task::JoinSet;
 
 use super::{Browser, answered, gateway, let_in, query, question, redeem, refresh, text};
 use crate::{
-    authorization::{
-        answer::{Destination, RedirectUriOrigin},
-        request::Asked,
-        tests::browser::{CHALLENGE, WEB, WEB_REDIRECT},
-    },
-    broker::registrar::NoClient,
+    authorization::tests::browser::{WEB, WEB_REDIRECT},
+    broker::registrar::{Login, NoClient},
     config::{Brokered, Client, Registrar, Registration},
     random::Random,
     state::App,
     store::{brokered::ProviderClient, endings::EndedBy},
-    testing::{Bench, RESOURCE, log::Log},
+    testing::{Bench, log::Log},
 };
 
 fn registering(settings: &mut Brokered) {
@@ -25,23 +21,9 @@ fn registering(settings: &mut Brokered) {
 
 /// Who authsvc is at the provider for the client with the web site.
 async fn client_for(app: &App) -> Result<Client, NoClient> {
-    let login = app.random.token();
-    app.broker().unwrap().client_for(app, &asked(), &login).await
-}
-
-fn asked() -> Asked {
-    Asked {
-        client_id: WEB.to_owned(),
-        destination: Destination {
-            redirect_uri: WEB_REDIRECT.to_owned(),
-            origin: RedirectUriOrigin::Request,
-            state: None,
-        },
-        code_challenge: CHALLENGE.to_owned(),
-        resources: vec![RESOURCE.to_owned()],
-        scopes: vec!["mcp".to_owned()],
-        prompt: Vec::new(),
-    }
+    let name = app.random.token();
+    let login = Login { name: &name, client_id: WEB, resources: &[] };
+    app.broker().unwrap().client_for(app, login).await
 }
 
 async fn end_orphans(bench: &Bench) -> u64 {

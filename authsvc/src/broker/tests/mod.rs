@@ -4,6 +4,7 @@ mod clients;
 mod dex;
 mod opaque;
 mod refreshing;
+mod sign_in;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -73,7 +73,11 @@ async fn what_nobody_needs_is_removed() {
     let recent = admit(&dex, &[RESOURCE]).await.unwrap();
     assert_eq!(dex.sweep(Needless::Ended).await.unwrap(), 0);
     dex.clock.advance(Duration::from_secs(61));
-    assert_eq!(dex.sweep(Needless::Abandoned).await.unwrap(), 5, "all of them, whatever a batch is");
+    assert_eq!(
+        dex.sweep(Needless::Abandoned).await.unwrap(),
+        5,
+        "all of them, whatever a batch is"
+    );
     for id in &abandoned {
         assert!(running.asks(id, "openid").await.starts_with("404"));
     }

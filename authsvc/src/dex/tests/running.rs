@@ -158,7 +158,12 @@ impl Gate {
     }
 }
 
-pub(super) async fn clients(place: &Place, grpc: u16, tls: Option<DexTls>, secret: &str) -> Arc<Dex> {
+pub(super) async fn clients(
+    place: &Place,
+    grpc: u16,
+    tls: Option<DexTls>,
+    secret: &str,
+) -> Arc<Dex> {
     let dex = config::Dex { address: loopback(grpc), tls };
     let secret = Secret::new(secret.to_owned());
     let (callback, unfinished) = (CALLBACK.to_owned(), TaskTracker::new());
