@@ -17,6 +17,11 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is taken over, bytes.
 const MAX_ID: usize = 64;
 
+tokio::task_local! {
+    /// Id of the request that is being answered.
+    static CURRENT: String;
+}
+
 /// Which listener requests come in at, beside what handlers share.
 #[derive(Clone, Debug)]
 pub struct Entrance {
@@ -48,11 +53,17 @@ pub async fn correlate(
         app.metrics.answered(listener, path, status, took);
         response
     };
-    let mut response = answer.instrument(span).await;
+    let mut response = CURRENT.scope(id.clone(), answer.instrument(span)).await;
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
     response
+}
+
+/// Id of the request that is being answered, if one is.
+#[must_use]
+pub fn current() -> Option<String> {
+    CURRENT.try_with(Clone::clone).ok()
 }
 
 /// The answer came when there was something to say, which may have taken a while: nothing to look at.

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod address;
 pub mod ask;
+pub mod audit;
 pub mod authorization;
 mod body;
 pub mod broker;

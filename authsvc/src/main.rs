@@ -18,7 +18,10 @@ use attache_authsvc::{
     doctor, init,
     keys::Haste,
     logging,
-    operator::Operator,
+    operator::{
+        Operator,
+        audit::{Since, Style},
+    },
     password,
     personal_token::Refused,
     private_file,
@@ -85,6 +88,9 @@ enum Command {
     /// Keys that sign access tokens
     #[command(subcommand)]
     Key(Key),
+    /// Who changed what: operators, users, clients; and logins that failed
+    #[command(subcommand)]
+    Audit(Audit),
     /// Write a first attache.yaml with a generated password; refuses to overwrite
     Init(Init),
 }
@@ -156,6 +162,21 @@ enum Key {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// List the entries, oldest first
+    List {
+        /// From when on: a time ago (12h, 7d), a day (2026-11-21) or a time (2026-11-21T12:00:00Z)
+        #[arg(long, value_name = "WHEN", default_value = "30d")]
+        since: Since,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        file: File,
+    },
+}
+
 #[derive(Debug, Args)]
 struct Init {
     #[command(flatten)]
@@ -200,6 +221,10 @@ fn main() -> ExitCode {
             operate(&file, async |desk| desk.revoke(&kid).await)
         }
         Command::Token(token) => token.run(),
+        Command::Audit(Audit::List { since, json, file }) => {
+            let style = if json { Style::Json } else { Style::Table };
+            operate(&file, async |desk| desk.audited(since, style).await)
+        }
         Command::Init(arguments) => init_file(arguments),
     };
     match done {

@@ -1,13 +1,13 @@
 //! Forgets what is over: once an hour codes, grants and assertions a day after their end, personal access tokens a
-//! month after it and clients that nobody uses, once a minute events beyond what is kept of them. Clients at a provider
-//! that nobody needs go beside that: it may be slow.
+//! month after it and clients that nobody uses, once a minute events and the audit trail beyond what is kept of them.
+//! Clients at a provider that nobody needs go beside that: it may be slow.
 
 use std::{future, time::Duration};
 
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use crate::{broker::endings, events::retention, state::App, store};
+use crate::{audit, broker::endings, events::retention, state::App, store};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// Events come fast: what is beyond the size that they may have is what came in this time.
@@ -39,7 +39,11 @@ async fn each_hour(app: &App) {
 
 async fn each_minute(app: &App) {
     loop {
-        pause(MINUTE, retention::once(app).await).await;
+        let forgotten = async {
+            retention::once(app).await?;
+            audit::forget(app).await
+        };
+        pause(MINUTE, forgotten.await).await;
     }
 }
 

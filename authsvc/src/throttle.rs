@@ -12,6 +12,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
+    mem,
     net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -51,6 +52,8 @@ pub struct Throttle(Mutex<Tables>);
 pub struct TooMany {
     /// When the next one will be looked at.
     pub retry_after: Duration,
+    /// Whether it is the first that is refused since one was looked at.
+    pub is_first: bool,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +68,8 @@ struct Tables {
 struct Failures {
     count: u32,
     last_ms: i64,
+    /// Whether anything was refused since.
+    has_refused: bool,
 }
 
 impl Throttle {
@@ -77,12 +82,12 @@ impl Throttle {
         let (account, network) = (key(account), network(address));
         let pair = (account.clone(), network);
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_pair = tables.pairs.get(&pair).map_or(0, |failures| failures.wait(&PAIR, now_ms));
-        let of_network =
-            tables.networks.get(&network).map_or(0, |failures| failures.wait(&NETWORK, now_ms));
-        let wait = of_pair.max(of_network);
-        if wait > 0 {
-            return Err(TooMany { retry_after: millis(wait) });
+        let refused = [
+            refusal(tables.pairs.get_mut(&pair), &PAIR, now_ms),
+            refusal(tables.networks.get_mut(&network), &NETWORK, now_ms),
+        ];
+        if let Some(many) = refused.into_iter().flatten().max_by_key(|many| many.retry_after) {
+            return Err(many);
         }
         let of_account =
             tables.accounts.get(&account).map_or(0, |failures| failures.delay(&ACCOUNT, now_ms));
@@ -103,6 +108,16 @@ impl Throttle {
         tables.pairs.remove(&(account, network));
         take_back(Some(&mut tables.total));
     }
+}
+
+/// Why an attempt is not looked at, if so.
+fn refusal(failures: Option<&mut Failures>, limits: &Limits, now_ms: i64) -> Option<TooMany> {
+    let failures = failures?;
+    let wait = failures.wait(limits, now_ms);
+    (wait > 0).then(|| {
+        let is_first = !mem::replace(&mut failures.has_refused, true);
+        TooMany { retry_after: millis(wait), is_first }
+    })
 }
 
 fn take_back(failures: Option<&mut Failures>) {
@@ -132,7 +147,8 @@ impl Failures {
     }
 
     fn add(&mut self, limits: &Limits, now_ms: i64) {
-        *self = Self { count: self.remaining(limits, now_ms).saturating_add(1), last_ms: now_ms };
+        let count = self.remaining(limits, now_ms).saturating_add(1);
+        *self = Self { count, last_ms: now_ms, has_refused: false };
     }
 }
 

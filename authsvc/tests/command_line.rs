@@ -239,6 +239,16 @@ fn users_of_the_database_are_listed_changed_and_removed() {
         let done = run(&["user", order, "me@example.com"], "another horse\n");
         assert!(out(&done).contains(said), "{}{}", out(&done), err(&done));
     }
+    let trail = out(&run(&["audit", "list", "--since", "1h", "--json"], ""));
+    let told: Vec<&str> = trail
+        .lines()
+        .filter_map(|line| line.split(r#""action":""#).nth(1)?.split('"').next())
+        .collect();
+    let all = ["user.add", "user.password", "user.disable", "user.enable", "user.remove"];
+    assert_eq!(told, all, "{trail}");
+    assert_eq!(out(&run(&["audit", "list"], "")).lines().count(), 6);
+    let wrong = run(&["audit", "list", "--since", "yesterday"], "");
+    assert_eq!(wrong.status.code(), Some(2), "{}", err(&wrong));
     let gone = run(&["user", "disable", "me@example.com"], "");
     assert_eq!(gone.status.code(), Some(1));
     assert!(err(&gone).contains("`authsvc user list` names them"), "{}", err(&gone));

@@ -220,6 +220,8 @@ async fn operate(stack: &Stack) -> Result<String> {
         &["check"],
         &["doctor"],
         &["doctor", "--json"],
+        &["audit", "list"],
+        &["audit", "list", "--json"],
     ] {
         let mut command = Command::new(parts::authsvc()?);
         let output = command.args(arguments).arg("-c").arg(&config).output().await?;

@@ -17,6 +17,7 @@ use axum::{
 use self::done::Done;
 use crate::{
     address::ClientAddress,
+    audit,
     authorization::{
         authorize::admit,
         interaction::{self, Wanted, with_cookie},
@@ -34,7 +35,11 @@ use crate::{
     password::SHORTEST,
     sessions::{self, Session},
     state::App,
-    store::{self, endings::EndedBy, personal_tokens::PersonalToken},
+    store::{
+        self,
+        audit::{Action, Author},
+        personal_tokens::PersonalToken,
+    },
     users::Source,
 };
 
@@ -115,29 +120,41 @@ async fn obey(
     if !csrf::matches(token, &session.cookie, Form::Account, PATH) {
         return Err(Trouble::ForeignForm);
     }
+    let by = &audit::user(app, &session.login, address);
     match order(&form).ok_or(Trouble::Unreadable)? {
-        Order::End(client_id) => end(app, &session, Some(&client_id)).await,
-        Order::EndConnection(id) => end_connection(app, &session, &id).await,
-        Order::EndToken(id) => end_token(app, &session, &id).await,
-        Order::EndAll => end(app, &session, None).await,
+        Order::End(client_id) => end(app, &session, Some(&client_id), by).await,
+        Order::EndConnection(id) => end_connection(app, &session, &id, by).await,
+        Order::EndToken(id) => end_token(app, &session, &id, by).await,
+        Order::EndAll => end(app, &session, None, by).await,
         Order::SignOut => {
             sessions::end(app, &headers).await?;
             Ok(signed_out(app))
         }
-        Order::SignOutEverywhere => sign_out_everywhere(app, &session).await,
+        Order::SignOutEverywhere => sign_out_everywhere(app, &session, by).await,
         Order::Password => password::change(app, &headers, &session, &form, address).await,
     }
 }
 
-async fn sign_out_everywhere(app: &App, session: &Session) -> Result<Response, Trouble> {
-    app.store.end_sessions(&session.login.sub).await?;
+async fn sign_out_everywhere(
+    app: &App,
+    session: &Session,
+    by: &Author,
+) -> Result<Response, Trouble> {
+    let sub = &session.login.sub;
+    app.store.end_sessions(sub, by.does(Action::EndSessions, sub.clone())).await?;
     tracing::info!(sub = session.login.sub, "a user signed out everywhere");
     Ok(signed_out(app))
 }
 
-async fn end(app: &App, session: &Session, client: Option<&str>) -> Result<Response, Trouble> {
-    let (sub, now) = (&session.login.sub, app.clock.now_unix());
-    let grants = app.store.end_access(sub, client, EndedBy::User, now).await?;
+async fn end(
+    app: &App,
+    session: &Session,
+    client: Option<&str>,
+    by: &Author,
+) -> Result<Response, Trouble> {
+    let sub = &session.login.sub;
+    let entry = by.does(Action::EndAccess, sub.clone()).with("client", client);
+    let grants = app.store.end_access(sub, client, entry).await?;
     app.note_ending();
     tracing::info!(sub, client_id = client, grants, "a user ended access");
     let done = match client {
@@ -148,12 +165,18 @@ async fn end(app: &App, session: &Session, client: Option<&str>) -> Result<Respo
 }
 
 /// Of a grant that somebody else gave nothing is said, not even that it is there.
-async fn end_connection(app: &App, session: &Session, id: &str) -> Result<Response, Trouble> {
+async fn end_connection(
+    app: &App,
+    session: &Session,
+    id: &str,
+    by: &Author,
+) -> Result<Response, Trouble> {
     let sub = &session.login.sub;
     let grant = app.store.grant(id).await?.filter(|grant| grant.granted.sub == *sub);
     let Some(grant) = grant else { return Ok(redirect()) };
     let client_id = grant.granted.client_id;
-    if !app.store.end_grant(id, EndedBy::User, app.clock.now_unix()).await? {
+    let entry = by.does(Action::EndGrant, id.to_owned()).with("client", client_id.as_str());
+    if !app.store.end_grant(id, entry).await? {
         return Ok(redirect());
     }
     app.note_ending();
@@ -161,11 +184,16 @@ async fn end_connection(app: &App, session: &Session, id: &str) -> Result<Respon
     Ok(told(session, &Done::EndedConnection(name(app, &client_id).await?)))
 }
 
-async fn end_token(app: &App, session: &Session, id: &str) -> Result<Response, Trouble> {
+async fn end_token(
+    app: &App,
+    session: &Session,
+    id: &str,
+    by: &Author,
+) -> Result<Response, Trouble> {
     let sub = &session.login.sub;
     let theirs = living(app, sub).await?.into_iter().find(|token| token.id == id);
     let Some(token) = theirs else { return Ok(redirect()) };
-    app.store.revoke_personal_token(id, app.clock.now_unix()).await?;
+    app.store.revoke_personal_token(id, by.does(Action::RevokeToken, id.to_owned())).await?;
     tracing::info!(sub, id, "a user ended a personal access token");
     Ok(told(session, &Done::EndedToken(access::name(&token))))
 }

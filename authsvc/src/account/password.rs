@@ -9,6 +9,7 @@ use axum::{
 
 use super::{Done, page, redirect, told};
 use crate::{
+    audit,
     authorization::{
         attempt::{Attempt, attempt, password},
         interaction::with_cookie,
@@ -19,7 +20,7 @@ use crate::{
     password::fits,
     sessions::{self, Session},
     state::App,
-    store::{endings::EndedBy, users::Change},
+    store::{audit::Action, users::Change},
     users::{Member, Source},
 };
 
@@ -72,8 +73,9 @@ pub(super) async fn change(
         Trouble::Broken
     })?;
     let change = Change::Password { from, to: &to };
-    let now = app.clock.now_unix();
-    let changed = app.store.change_user(&member.sub, change, EndedBy::User, now).await?;
+    let by = audit::user(app, &session.login, address);
+    let entry = by.does(Action::ChangePassword, member.sub.clone()).called(email);
+    let changed = app.store.change_user(&member.sub, change, entry).await?;
     // Somebody else was faster, or ended the user: this session is over as well.
     let Some(ended) = changed else { return Ok(redirect()) };
     tracing::info!(sub = member.sub, grants = ended.grants, "a user changed their password");

@@ -11,10 +11,12 @@ use tokio::time;
 
 use super::parameters::Parameters;
 use crate::{
+    audit,
     clock::millis,
     metrics::{LoggedIn, Throttled},
     pages::error::Trouble,
     state::App,
+    store::audit::Action,
     throttle::TooMany,
     users::{Member, passwords::Place},
 };
@@ -81,19 +83,45 @@ async fn check(
     let now_ms = millis(app.clock.elapsed());
     let pause = match app.throttle.begin(email, address, now_ms) {
         Ok(pause) => pause,
-        Err(many) => return Ok(Attempt::TooMany(many)),
+        Err(many) => {
+            if many.is_first {
+                told_to_wait(app, address).await?;
+            }
+            return Ok(Attempt::TooMany(many));
+        }
     };
     time::sleep(pause).await;
     let member = app.users().by_email(email).await?;
     let hash = member.as_ref().and_then(Member::password_hash).cloned();
     let hash = hash.unwrap_or_else(|| app.users().decoy(email));
     let verified = app.passwords.check(place, hash, password.clone()).await?;
-    let Some(member) = member.filter(|_| verified) else {
-        tracing::info!(%address, "a login failed");
-        return Ok(Attempt::Wrong);
-    };
-    app.throttle.succeeded(email, address);
-    Ok(Attempt::Member(Box::new(member)))
+    match member {
+        Some(member) if verified => {
+            app.throttle.succeeded(email, address);
+            Ok(Attempt::Member(Box::new(member)))
+        }
+        member => {
+            failed(app, address, member.as_ref()).await?;
+            Ok(Attempt::Wrong)
+        }
+    }
+}
+
+/// An address of nobody is not kept: it may be a password in the wrong place. That there is one entry in any case
+/// takes the same time.
+async fn failed(app: &App, address: IpAddr, member: Option<&Member>) -> Result<(), Trouble> {
+    tracing::info!(%address, "a login failed");
+    let entry = audit::nobody(app, address)
+        .does(Action::FailLogin, member.map(|member| member.sub.clone()))
+        .called(member.and_then(|member| member.email.clone()));
+    Ok(app.store.record(entry).await?)
+}
+
+/// Once for each attempt that was looked at: what is refused costs whoever asks nothing, and must not cost us more.
+async fn told_to_wait(app: &App, address: IpAddr) -> Result<(), Trouble> {
+    tracing::info!(%address, "logins have to wait");
+    let entry = audit::nobody(app, address).does(Action::ThrottleLogin, None);
+    Ok(app.store.record(entry).await?)
 }
 
 /// A password field of a form.

@@ -20,12 +20,13 @@ use super::{
     registrar::NoClient,
 };
 use crate::{
+    audit,
     authorization::{resource, scope::OFFLINE_ACCESS},
     clock::millis,
     config::{Client, Registrar, Server},
     refusal::{NO_STORE, Refusal},
     state::{App, Issuance},
-    store::{brokered::Turn, codes::Granted, endings::EndedBy, grants::FromProvider},
+    store::{audit::Action, brokered::Turn, codes::Granted, grants::FromProvider},
     token::issue::{Family, Portion},
     upstream::Error,
 };
@@ -242,7 +243,8 @@ impl Broker {
 
     async fn over<T>(&self, app: &App, grant: &Renewed, why: &str) -> Result<T, Refusal> {
         tracing::info!(grant_id = grant.id, why, "a grant ends with that of the identity provider");
-        app.store.end_grant(&grant.id, EndedBy::Operator, app.clock.now_unix()).await?;
+        let entry = audit::authsvc(app).does(Action::EndGrant, grant.id.clone());
+        app.store.end_grant(&grant.id, entry.with("reason", why)).await?;
         Err(Refusal::InvalidGrant("the identity provider has ended the grant"))
     }
 }

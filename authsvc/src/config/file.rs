@@ -16,6 +16,13 @@ pub(super) struct File {
     pub(super) envoy: Option<Envoy>,
     pub(super) servers: Option<Vec<Option<Server>>>,
     pub(super) analytics: Option<Analytics>,
+    pub(super) audit: Option<Audit>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    pub(super) keep: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

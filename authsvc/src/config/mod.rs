@@ -65,6 +65,8 @@ pub struct Config {
     pub retention: Retention,
     /// Where events go.
     pub webhook: Option<Webhook>,
+    /// How long the audit trail is kept.
+    pub audit: Audit,
 }
 
 /// A configuration, and what is probably not meant in it.
@@ -298,6 +300,13 @@ pub struct Retention {
     pub keep: Duration,
     /// While the database holds more, the oldest are forgotten; bytes.
     pub max_size: u64,
+}
+
+/// The audit trail.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Audit {
+    /// Older entries are forgotten.
+    pub keep: Duration,
 }
 
 /// A webhook destination (Standard Webhooks).

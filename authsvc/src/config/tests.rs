@@ -64,6 +64,7 @@ servers:
     metadata_origins: [https://id.example.com]
     http_version: 2
     analytics: {capture: off}
+audit: {keep: 30d}
 analytics:
   keep: 7d
   max_size: 64MiB
@@ -150,6 +151,7 @@ fn the_least_server_and_analytics_have_every_default() {
     assert!(config.webhook.is_none());
     let ninety_days = Duration::from_hours(90 * 24);
     assert_eq!(config.retention, Retention { keep: ninety_days, max_size: 4 << 30 });
+    assert_eq!(config.audit.keep, Duration::from_hours(365 * 24));
 }
 
 #[test]
@@ -195,6 +197,7 @@ fn every_key_is_read() {
     assert_eq!(config.envoy.max_heap, 2 << 30);
     let week = Duration::from_hours(7 * 24);
     assert_eq!(config.retention, Retention { keep: week, max_size: 64 << 20 });
+    assert_eq!(config.audit.keep, Duration::from_hours(30 * 24));
     assert_eq!(config.webhook.unwrap().targets, WebhookTargets::Any);
 }
 
@@ -318,6 +321,7 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with("", "database: sqlite://a?mode=ro"),
         with("", "analytics: {keep: 1h}"),
         with("", "analytics: {keep: for ever}"),
+        with("", "audit: {keep: 1h}"),
         with("", "analytics: {max_size: 1MiB}"),
         with("", "database: mysql://me:hunter2@db/x"),
         with("", "database: postgres://me:hunter2/@db/x"),

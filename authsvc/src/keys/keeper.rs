@@ -13,6 +13,7 @@ use crate::{
     random::Random,
     store::{
         Store,
+        audit::{Action, Author, Kind},
         keys::{SigningKey, State, Succession},
     },
 };
@@ -95,7 +96,7 @@ impl Keeper {
     pub async fn tick(&self, now: i64) -> Result<(), KeyError> {
         let keys = self.keys().await?;
         for step in rotation::due(&keys, &self.settings.policy, now) {
-            if let Some(kid) = self.carry_out(&step, now).await? {
+            if let Some(kid) = self.carry_out(&step, &Author::new(Kind::Authsvc, now)).await? {
                 tracing::info!(kid, "{}", step.words());
             }
         }
@@ -106,7 +107,8 @@ impl Keeper {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn rotate(&self, haste: Haste, now: i64) -> Result<Rotated, KeyError> {
+    pub async fn rotate(&self, haste: Haste, by: &Author) -> Result<Rotated, KeyError> {
+        let now = by.at;
         self.tick(now).await?;
         let keys = self.keys().await?;
         let find = |state: State| {
@@ -120,7 +122,7 @@ impl Keeper {
             return Ok(Rotated::TooEarly(rotation::known_from(next)));
         }
         let step = Step::Succeed { from: current.kid.clone(), to: next.kid.clone() };
-        let done = self.carry_out(&step, now).await?;
+        let done = self.carry_out(&step, by).await?;
         Ok(if done.is_some() { Rotated::Signs(next.kid.clone()) } else { Rotated::Overtaken })
     }
 
@@ -128,10 +130,11 @@ impl Keeper {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn revoke(&self, kid: &str, now: i64) -> Result<Option<State>, KeyError> {
-        let revoked = self.store.revoke_signing_key(kid, now).await?;
+    pub async fn revoke(&self, kid: &str, by: &Author) -> Result<Option<State>, KeyError> {
+        let entry = by.does(Action::RevokeKey, kid.to_owned());
+        let revoked = self.store.revoke_signing_key(kid, entry).await?;
         if revoked.is_some() {
-            self.tick(now).await?;
+            self.tick(by.at).await?;
         }
         Ok(revoked)
     }
@@ -148,7 +151,8 @@ impl Keeper {
     }
 
     /// The `kid` of the key that it was about; nothing if somebody else was faster.
-    async fn carry_out(&self, step: &Step, now: i64) -> Result<Option<String>, KeyError> {
+    async fn carry_out(&self, step: &Step, by: &Author) -> Result<Option<String>, KeyError> {
+        let now = by.at;
         let done = match step {
             Step::Introduce(state) => {
                 let key = self.generate(*state, now)?;
@@ -162,7 +166,8 @@ impl Keeper {
             }
             Step::Succeed { from, to } => {
                 let next = &self.generate(State::Next, now)?;
-                self.store.succeed_signing_key(Succession { from, to, next }, now).await?
+                let entry = by.does(Action::RotateKey, to.clone());
+                self.store.succeed_signing_key(Succession { from, to, next }, entry).await?
             }
             Step::Retire(kid) => {
                 let change = (State::Current, State::Retired);

@@ -6,7 +6,7 @@ use super::{Operator, date, users::Row};
 use crate::{
     store::{
         accounts::{Account, Fate},
-        endings::EndedBy,
+        audit::{Action, Entry},
     },
     users::{Directory, email::Email},
 };
@@ -43,8 +43,8 @@ impl Operator {
     /// # Errors
     /// When there is no such account, or the database fails.
     pub async fn disable_account(&self, id: &str) -> anyhow::Result<String> {
-        let who = self.account(id).await?;
-        match self.end_account(id, Fate::Disabled).await? {
+        let (who, entry) = self.account(id, Action::DisableUser).await?;
+        match self.store.change_account(id, Fate::Disabled, entry).await? {
             Some(ended) => Ok(format!("{who} is disabled; {}\n", super::users::over(ended))),
             None => Ok(format!("{who} was disabled before\n")),
         }
@@ -55,8 +55,8 @@ impl Operator {
     /// # Errors
     /// When there is no such account, or the database fails.
     pub async fn enable_account(&self, id: &str) -> anyhow::Result<String> {
-        let who = self.account(id).await?;
-        if self.store.enable_account(id).await? {
+        let (who, entry) = self.account(id, Action::EnableUser).await?;
+        if self.store.enable_account(id, entry).await? {
             Ok(format!("{who} may log in again; what they had granted before stays over\n"))
         } else {
             Ok(format!("{who} was not disabled\n"))
@@ -68,8 +68,8 @@ impl Operator {
     /// # Errors
     /// When there is no such account, or the database fails.
     pub async fn remove_account(&self, id: &str) -> anyhow::Result<String> {
-        let who = self.account(id).await?;
-        let ended = self.end_account(id, Fate::Removed).await?.unwrap_or_default();
+        let (who, entry) = self.account(id, Action::RemoveUser).await?;
+        let ended = self.store.change_account(id, Fate::Removed, entry).await?.unwrap_or_default();
         let again = "whoever may log in at the provider gets a new account: disable one to keep somebody out";
         Ok(format!("{who} is removed; {}\n{again}\n", super::users::over(ended)))
     }
@@ -90,17 +90,14 @@ impl Operator {
         )))
     }
 
-    async fn end_account(&self, id: &str, fate: Fate) -> anyhow::Result<Option<u64>> {
-        let now = self.clock.now_unix();
-        Ok(self.store.change_account(id, fate, EndedBy::Operator, now).await?)
-    }
-
-    /// An account, as it is called in an answer.
-    async fn account(&self, id: &str) -> anyhow::Result<String> {
+    /// An account, as it is called in an answer, and the entry of what is done to it.
+    async fn account(&self, id: &str, action: Action) -> anyhow::Result<(String, Entry)> {
         let Some(account) = self.store.account(id).await? else {
             bail!("there is no account {id}: `authsvc user list` names them");
         };
         let who = account.email.or(account.name).unwrap_or(account.id);
-        Ok(format!("{who} ({})", account.provider))
+        let said = format!("{who} ({})", account.provider);
+        let entry = self.author().does(action, id.to_owned());
+        Ok((said, entry.called(who).with("provider", account.provider)))
     }
 }

@@ -3,6 +3,7 @@
 //! Everything goes through the database, where the service finds it at its next request.
 
 mod accounts;
+pub mod audit;
 mod person;
 mod tokens;
 mod users;
@@ -16,8 +17,16 @@ use crate::{
     discovery::JWKS_MAX_AGE,
     keys::{Haste, Keeper, Rotated, Settings, timeline},
     random::Random,
-    store::{Store, endings::EndedBy, keys::State, managing::Listed},
+    store::{
+        Store,
+        audit::{Action, Author, Kind},
+        keys::State,
+        managing::Listed,
+    },
 };
+
+/// Where the environment says whose command it is, the most telling first.
+const ACCOUNTS: [&str; 3] = ["SUDO_USER", "USER", "LOGNAME"];
 
 /// The operator's view of an installation. Answers are for people, one line each.
 #[derive(Debug)]
@@ -65,7 +74,7 @@ impl Operator {
     /// # Errors
     /// When it is too new for those who verify to know it, and that matters; when the database fails.
     pub async fn rotate(&self, haste: Haste) -> anyhow::Result<String> {
-        match self.keeper()?.rotate(haste, self.clock.now_unix()).await? {
+        match self.keeper()?.rotate(haste, &self.author()).await? {
             Rotated::Signs(kid) => Ok(format!(
                 "{kid} signs from now on; the key before it stays published until its last token is dead\n"
             )),
@@ -82,7 +91,7 @@ impl Operator {
     /// # Errors
     /// When there is no such key, or the database fails.
     pub async fn revoke(&self, kid: &str) -> anyhow::Result<String> {
-        let revoked = self.keeper()?.revoke(kid, self.clock.now_unix()).await?;
+        let revoked = self.keeper()?.revoke(kid, &self.author()).await?;
         let minutes = JWKS_MAX_AGE / 60;
         let what = match revoked {
             None => bail!("there is no signing key {kid}: `authsvc key list` names them"),
@@ -116,14 +125,21 @@ impl Operator {
     /// # Errors
     /// When there is no such client, or the database fails.
     pub async fn remove_client(&self, id: &str) -> anyhow::Result<String> {
-        let now = self.clock.now_unix();
-        let ended = self.store.remove_client(id, EndedBy::Operator, now).await?;
+        let entry = self.author().does(Action::RemoveClient, id.to_owned());
+        let ended = self.store.remove_client(id, entry).await?;
         let ended = ended.with_context(|| {
             format!("there is no client {id}: `authsvc client list` names them")
         })?;
         Ok(format!(
             "{id} is removed, {ended} grants have ended; access tokens that it has live until they expire\n"
         ))
+    }
+
+    /// Whoever runs the command, as their environment says: who may run it may also write to the database.
+    fn author(&self) -> Author {
+        let named = ACCOUNTS.into_iter().filter_map(std::env::var_os);
+        let id = named.map(|name| name.to_string_lossy().into_owned()).find(|id| !id.is_empty());
+        Author { id, ..Author::new(Kind::Operator, self.clock.now_unix()) }
     }
 
     fn keeper(&self) -> Result<Keeper, Elsewhere> {

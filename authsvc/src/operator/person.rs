@@ -3,7 +3,7 @@
 use super::{Operator, date, host, table, users::Row};
 use crate::{
     config::PersonalTokens,
-    store::{access::Held, endings::EndedBy},
+    store::{access::Held, audit::Action},
     users::email::{Email, Whom},
 };
 
@@ -37,8 +37,9 @@ impl Operator {
     /// When there is nobody like this, or the database fails.
     pub async fn end_access(&self, whom: &Whom, client: Option<&str>) -> anyhow::Result<String> {
         let row = self.found(whom).await?;
-        let now = self.clock.now_unix();
-        let ended = self.store.end_access(&row.sub, client, EndedBy::Operator, now).await?;
+        let entry = self.author().does(Action::EndAccess, row.sub.clone());
+        let entry = entry.called(row.user.clone()).with("client", client);
+        let ended = self.store.end_access(&row.sub, client, entry).await?;
         let grants = if ended == 1 { "grant has" } else { "grants have" };
         let to = client.map(|client| format!(" to {client}")).unwrap_or_default();
         Ok(format!(
@@ -53,7 +54,8 @@ impl Operator {
     /// When there is no such user in the database, or it fails.
     pub async fn change_groups(&self, email: &Email, groups: &[String]) -> anyhow::Result<String> {
         let user = self.own(email).await?;
-        if !self.store.set_groups(&user.id, groups).await? {
+        let entry = self.entry(&user, Action::ChangeGroups);
+        if !self.store.set_groups(&user.id, groups, entry).await? {
             return Err(self.nobody(email).await?);
         }
         let has = match groups {

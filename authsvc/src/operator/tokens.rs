@@ -4,7 +4,7 @@ use super::{Operator, date, table};
 use crate::{
     config::PersonalTokens,
     personal_token::{self, Made, Order},
-    store::{self, personal_tokens::PersonalToken},
+    store::{self, audit::Action, personal_tokens::PersonalToken},
     users::{Directory, email::Email},
 };
 
@@ -22,7 +22,15 @@ impl Operator {
         let member = Directory::new(config, &self.store).by_email(&order.email).await?;
         let made = personal_token::make(config, member.as_ref(), order, &self.random, now)?;
         let digest = store::digest(made.token.reveal());
-        self.store.create_personal_token(&digest, &made.kept).await?;
+        let kept = &made.kept;
+        let entry = self.author().does(Action::CreateToken, kept.id.clone());
+        let entry = entry
+            .called(kept.name.clone())
+            .with("user", kept.email.as_str())
+            .with("resources", kept.resources.clone())
+            .with("scope", kept.scope.as_str())
+            .with("expires_at", kept.expires_at);
+        self.store.create_personal_token(&digest, kept, entry).await?;
         Ok(made)
     }
 
@@ -64,7 +72,8 @@ impl Operator {
     /// # Errors
     /// When there is no such token, or the database fails.
     pub async fn revoke_token(&self, id: &str) -> anyhow::Result<String> {
-        if !self.store.revoke_personal_token(id, self.clock.now_unix()).await? {
+        let entry = self.author().does(Action::RevokeToken, id.to_owned());
+        if !self.store.revoke_personal_token(id, entry).await? {
             let known = self.store.personal_tokens().await?.iter().any(|token| token.id == id);
             anyhow::ensure!(known, "there is no token {id}: `authsvc token list` names them");
             return Ok(format!("{id} was revoked before\n"));

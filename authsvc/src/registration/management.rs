@@ -17,12 +17,14 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Management, Metadata, PATH, Registered, Verified, describe};
 use crate::{
+    address::ClientAddress,
+    audit,
     refusal::{NO_STORE, Refusal},
     state::App,
     store::{
         self,
+        audit::Action,
         clients::{AuthMethod, Client},
-        endings::EndedBy,
     },
     token::refuse_body,
 };
@@ -72,6 +74,7 @@ pub async fn read(
 /// The [`Refusal`] that the client gets.
 pub async fn update(
     State(app): State<App>,
+    ClientAddress(address): ClientAddress,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -94,8 +97,13 @@ pub async fn update(
         management: Some(store::digest(&token)),
         ..client
     };
+    let by = audit::client(&app, &client.id, client.name.as_deref(), address);
+    let entry = by
+        .does(Action::ChangeClient, client.id.clone())
+        .called(client.name.clone())
+        .with("redirect_uris", client.redirect_uris.clone());
     // Somebody else may have come with the same token in the meantime.
-    if !app.store.update_client(&client, &digest).await? {
+    if !app.store.update_client(&client, &digest, entry).await? {
         return Err(Refusal::InvalidToken);
     }
     tracing::info!(client_id = client.id, name = client.name, "a client changed its registration");
@@ -108,11 +116,14 @@ pub async fn update(
 /// The [`Refusal`] that the client gets.
 pub async fn remove(
     State(app): State<App>,
+    ClientAddress(address): ClientAddress,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let Managed { client, .. } = authenticate(&app, &uri, &headers).await?;
-    app.store.remove_client(&client.id, EndedBy::Client, app.clock.now_unix()).await?;
+    let by = audit::client(&app, &client.id, client.name.as_deref(), address);
+    let entry = by.does(Action::RemoveClient, client.id.clone());
+    app.store.remove_client(&client.id, entry).await?;
     tracing::info!(client_id = client.id, "a client removed its registration");
     Ok((StatusCode::NO_CONTENT, NO_STORE).into_response())
 }

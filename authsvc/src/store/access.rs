@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, Turn, endings::EndedBy};
+use super::{Error, Store, Turn, audit::Entry, endings::EndedBy};
 
 /// A grant that lives.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,6 +40,15 @@ pub struct Agreed {
     pub scope: String,
     /// Unix seconds.
     pub since: i64,
+}
+
+/// What ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Over {
+    /// Grants.
+    pub(super) grants: u64,
+    /// Whatever went: grants, codes that would have become grants, agreements.
+    rows: u64,
 }
 
 impl Store {
@@ -91,22 +100,25 @@ impl Store {
         &self,
         sub: &str,
         client_id: Option<&str>,
-        by: EndedBy,
-        now: i64,
+        entry: Entry,
     ) -> Result<u64, Error> {
         let mut transaction = self.write_in(Turn::Sweep).await?;
-        let ended = end(&mut transaction, sub, client_id, by, now).await?;
+        let over = end(&mut transaction, sub, client_id, (entry.ended_by(), entry.at())).await?;
+        if over.rows > 0 {
+            entry.with("grants", over.grants).write(&mut transaction).await?;
+        }
         transaction.commit().await?;
-        Ok(ended)
+        Ok(over.grants)
     }
 
     /// Ends every session of this user.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn end_sessions(&self, sub: &str) -> Result<(), Error> {
+    pub async fn end_sessions(&self, sub: &str, entry: Entry) -> Result<(), Error> {
         let mut transaction = self.write().await?;
-        end_sessions(&mut transaction, sub).await?;
+        let sessions = end_sessions(&mut transaction, sub).await?;
+        entry.with("sessions", sessions).write(&mut transaction).await?;
         Ok(transaction.commit().await?)
     }
 }
@@ -116,21 +128,21 @@ pub(super) async fn end(
     connection: &mut AnyConnection,
     sub: &str,
     client_id: Option<&str>,
-    by: EndedBy,
-    now: i64,
-) -> Result<u64, sqlx::Error> {
-    sqlx::query(
+    (by, now): (EndedBy, i64),
+) -> Result<Over, sqlx::Error> {
+    let codes = sqlx::query(
         "DELETE FROM codes WHERE sub = $1 AND used_at IS NULL AND ($2 IS NULL OR client_id = $2)",
     )
     .bind(sub)
     .bind(client_id)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM consents WHERE sub = $1 AND ($2 IS NULL OR client_id = $2)")
-        .bind(sub)
-        .bind(client_id)
-        .execute(&mut *connection)
-        .await?;
+    let agreements =
+        sqlx::query("DELETE FROM consents WHERE sub = $1 AND ($2 IS NULL OR client_id = $2)")
+            .bind(sub)
+            .bind(client_id)
+            .execute(&mut *connection)
+            .await?;
     let ended = sqlx::query(
         "UPDATE grants SET ended_at = $3, ended_by = $4
          WHERE sub = $1 AND ended_at IS NULL AND expires_at > $3 AND ($2 IS NULL OR client_id = $2)",
@@ -141,15 +153,16 @@ pub(super) async fn end(
     .bind(by.as_str())
     .execute(connection)
     .await?;
-    Ok(ended.rows_affected())
+    let grants = ended.rows_affected();
+    Ok(Over { grants, rows: codes.rows_affected() + agreements.rows_affected() + grants })
 }
 
 pub(super) async fn end_sessions(
     connection: &mut AnyConnection,
     sub: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM sessions WHERE sub = $1").bind(sub).execute(connection).await?;
-    Ok(())
+) -> Result<u64, sqlx::Error> {
+    let ended = sqlx::query("DELETE FROM sessions WHERE sub = $1").bind(sub);
+    Ok(ended.execute(connection).await?.rows_affected())
 }
 
 impl FromRow<'_, AnyRow> for Held {

@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, Turn, endings::EndedBy, users};
+use super::{Error, Store, Turn, audit::Entry, users};
 
 /// Somebody.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,9 +112,9 @@ impl Store {
         &self,
         id: &str,
         fate: Fate,
-        by: EndedBy,
-        now: i64,
+        entry: Entry,
     ) -> Result<Option<u64>, Error> {
+        let now = entry.at();
         let mut transaction = self.write_in(Turn::Sweep).await?;
         let statement = match fate {
             Fate::Disabled => sqlx::query(
@@ -127,10 +127,12 @@ impl Store {
         if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(None);
         }
+        let by = (entry.ended_by(), now);
         let ended = match fate {
-            Fate::Disabled => users::end_all(&mut transaction, id, by, now).await?,
-            Fate::Removed => users::forget_all(&mut transaction, id, by, now).await?,
+            Fate::Disabled => users::end_all(&mut transaction, id, by).await?,
+            Fate::Removed => users::forget_all(&mut transaction, id, by).await?,
         };
+        entry.with("grants", ended).write(&mut transaction).await?;
         transaction.commit().await?;
         Ok(Some(ended))
     }
@@ -139,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enable_account(&self, id: &str) -> Result<bool, Error> {
+    pub async fn enable_account(&self, id: &str, entry: Entry) -> Result<bool, Error> {
         let mut transaction = self.write().await?;
         let done = sqlx::query(
             "UPDATE accounts SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL",
@@ -147,8 +149,12 @@ impl Store {
         .bind(id)
         .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        entry.write(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 }
 

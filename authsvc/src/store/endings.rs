@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, codes::Granted, grants::Presented};
+use super::{Error, Store, audit::Entry, codes::Granted, grants::Presented};
 
 /// What a token belongs to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -96,18 +96,22 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn end_grant(&self, id: &str, by: EndedBy, now: i64) -> Result<bool, Error> {
+    pub async fn end_grant(&self, id: &str, entry: Entry) -> Result<bool, Error> {
         let mut transaction = self.write().await?;
         let done = sqlx::query(
             "UPDATE grants SET ended_at = $1, ended_by = $2 WHERE id = $3 AND ended_at IS NULL",
         )
-        .bind(now)
-        .bind(by.as_str())
+        .bind(entry.at())
+        .bind(entry.ended_by().as_str())
         .bind(id)
         .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        entry.write(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 }
 

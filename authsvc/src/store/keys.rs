@@ -4,7 +4,7 @@
 use attache_protocol::secret::Secret;
 use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store};
+use super::{Error, Store, audit::Entry};
 
 /// A key that is published.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -97,14 +97,16 @@ impl Store {
     pub async fn succeed_signing_key(
         &self,
         succession: Succession<'_>,
-        now: i64,
+        entry: Entry,
     ) -> Result<bool, Error> {
         let Succession { from, to, next } = succession;
+        let now = entry.at();
         let mut transaction = self.write().await?;
         let done = change(&mut transaction, from, (State::Current, State::Retired), now).await?
             && change(&mut transaction, to, (State::Next, State::Current), now).await?
             && insert(&mut transaction, next).await?;
         if done {
+            entry.with("from", from).write(&mut transaction).await?;
             transaction.commit().await?;
         } else {
             transaction.rollback().await?;
@@ -148,7 +150,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn revoke_signing_key(&self, kid: &str, now: i64) -> Result<Option<State>, Error> {
+    pub async fn revoke_signing_key(
+        &self,
+        kid: &str,
+        entry: Entry,
+    ) -> Result<Option<State>, Error> {
         let mut transaction = self.write().await?;
         let revoked: Option<(String, String)> =
             sqlx::query_as("DELETE FROM signing_keys WHERE kid = $1 RETURNING state, algorithm")
@@ -161,11 +167,12 @@ impl Store {
             sqlx::query(
                 "UPDATE signing_keys SET state = 'current', since = $1 WHERE algorithm = $2 AND state = 'next'",
             )
-            .bind(now)
+            .bind(entry.at())
             .bind(algorithm)
             .execute(&mut *transaction)
             .await?;
         }
+        entry.with("state", state.as_str()).write(&mut transaction).await?;
         transaction.commit().await?;
         Ok(Some(state))
     }

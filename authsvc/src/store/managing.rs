@@ -4,6 +4,7 @@ use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
 use super::{
     Error, Store,
+    audit::Entry,
     clients::{AuthMethod, Client},
     endings::EndedBy,
 };
@@ -43,7 +44,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn update_client(&self, client: &Client, management: &[u8]) -> Result<bool, Error> {
+    pub async fn update_client(
+        &self,
+        client: &Client,
+        management: &[u8],
+        entry: Entry,
+    ) -> Result<bool, Error> {
         let redirect_uris = serde_json::to_string(&client.redirect_uris).unwrap_or_default();
         let mut transaction = self.write().await?;
         let done = sqlx::query(
@@ -58,8 +64,12 @@ impl Store {
         .bind(management)
         .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        entry.write(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 
     /// Forgets a client, and ends all that it was granted; how many grants that were, or nothing if there is no
@@ -67,21 +77,16 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove_client(
-        &self,
-        id: &str,
-        by: EndedBy,
-        now: i64,
-    ) -> Result<Option<u64>, Error> {
+    pub async fn remove_client(&self, id: &str, entry: Entry) -> Result<Option<u64>, Error> {
         let mut transaction = self.write().await?;
-        let done = sqlx::query("DELETE FROM clients WHERE id = $1")
-            .bind(super::text(id))
-            .execute(&mut *transaction)
-            .await?;
-        if done.rows_affected() == 0 {
-            return Ok(None);
-        }
-        let ended = end_all(&mut transaction, id, by, now).await?;
+        let removed: Option<(Option<String>,)> =
+            sqlx::query_as("DELETE FROM clients WHERE id = $1 RETURNING name")
+                .bind(super::text(id))
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let Some((name,)) = removed else { return Ok(None) };
+        let ended = end_all(&mut transaction, id, entry.ended_by(), entry.at()).await?;
+        entry.called(name).with("grants", ended).write(&mut transaction).await?;
         transaction.commit().await?;
         Ok(Some(ended))
     }

@@ -25,7 +25,7 @@ macro_rules! step {
 }
 
 /// In order; the first is version 1.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     step!("0001_clients_and_tokens.sql", "clients and tokens"),
     step!("0002_authorization.sql", "authorization"),
     step!("0003_events.sql", "events"),
@@ -41,6 +41,7 @@ const STEPS: [Step; 17] = [
     step!("0013_broker.sql", "tokens of a provider"),
     step!("0014_dex_clients.sql", "clients at Dex"),
     step!("0015_endings.sql", "grants that the provider is to be told of"),
+    step!("0016_audit.sql", "audit trail"),
     step!("0017_unfinished_dex_clients.sql", "logins at Dex that nobody finished"),
     step!("0018_provider_turns.sql", "turns to register at a provider"),
 ];

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod accounts;
 pub mod assertions;
+pub mod audit;
 mod backup;
 pub mod brokered;
 pub mod clients;

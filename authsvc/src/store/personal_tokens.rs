@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, Turn};
+use super::{Error, Store, Turn, audit::Entry};
 
 /// How exactly it is known when a token was last used, seconds: a question is no reason to write.
 const COARSE: i64 = 3600;
@@ -49,6 +49,7 @@ impl Store {
         &self,
         digest: &[u8],
         token: &PersonalToken,
+        entry: Entry,
     ) -> Result<(), Error> {
         let mut transaction = self.write().await?;
         sqlx::query(
@@ -67,6 +68,7 @@ impl Store {
         .bind(token.expires_at)
         .execute(&mut *transaction)
         .await?;
+        entry.write(&mut transaction).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -148,17 +150,20 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn revoke_personal_token(&self, id: &str, now: i64) -> Result<bool, Error> {
+    pub async fn revoke_personal_token(&self, id: &str, entry: Entry) -> Result<bool, Error> {
         let mut transaction = self.write().await?;
-        let done = sqlx::query(
-            "UPDATE personal_access_tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
+        let revoked: Option<(Option<String>, String)> = sqlx::query_as(
+            "UPDATE personal_access_tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL
+             RETURNING name, email",
         )
-        .bind(now)
+        .bind(entry.at())
         .bind(super::text(id))
-        .execute(&mut *transaction)
+        .fetch_optional(&mut *transaction)
         .await?;
+        let Some((name, email)) = revoked else { return Ok(false) };
+        entry.called(name).with("user", email).write(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 
     /// Forgets tokens that have been dead since `before`, Unix seconds; returns how many.

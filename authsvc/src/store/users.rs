@@ -3,7 +3,7 @@
 use attache_protocol::secret::Secret;
 use sqlx::{AnyConnection, FromRow, Row as _, any::AnyRow};
 
-use super::{Error, Store, Turn, access, endings::EndedBy, personal_tokens};
+use super::{Error, Store, Turn, access, audit::Entry, endings::EndedBy, personal_tokens};
 
 /// Finds something if any user may log in.
 pub(super) const SOMEBODY: &str =
@@ -72,7 +72,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn add_user(&self, user: &User) -> Result<bool, Error> {
+    pub async fn add_user(&self, user: &User, entry: Entry) -> Result<bool, Error> {
         let mut transaction = self.write().await?;
         let done = sqlx::query(
             "INSERT INTO users (id, email, password_hash, user_groups, created_at, password_changed_at)
@@ -89,7 +89,8 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        forget_all(&mut transaction, &user.id, EndedBy::Operator, user.created_at).await?;
+        forget_all(&mut transaction, &user.id, (EndedBy::Operator, user.created_at)).await?;
+        entry.write(&mut transaction).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -141,9 +142,9 @@ impl Store {
         &self,
         id: &str,
         change: Change<'_>,
-        by: EndedBy,
-        now: i64,
+        entry: Entry,
     ) -> Result<Option<Ended>, Error> {
+        let (by, now) = (entry.ended_by(), entry.at());
         let mut transaction = self.write_in(Turn::Sweep).await?;
         let statement = match change {
             Change::Disabled => sqlx::query(
@@ -166,11 +167,12 @@ impl Store {
         }
         let tokens = personal_tokens::living(&mut transaction, id, now).await?;
         let grants = match change {
-            Change::Removed => forget_all(&mut transaction, id, by, now).await?,
+            Change::Removed => forget_all(&mut transaction, id, (by, now)).await?,
             Change::Disabled | Change::Password { .. } => {
-                end_all(&mut transaction, id, by, now).await?
+                end_all(&mut transaction, id, (by, now)).await?
             }
         };
+        entry.with("grants", grants).write(&mut transaction).await?;
         transaction.commit().await?;
         Ok(Some(Ended { grants, tokens }))
     }
@@ -179,22 +181,31 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_groups(&self, id: &str, groups: &[String]) -> Result<bool, Error> {
+    pub async fn set_groups(
+        &self,
+        id: &str,
+        groups: &[String],
+        entry: Entry,
+    ) -> Result<bool, Error> {
         let mut transaction = self.write().await?;
         let done = sqlx::query("UPDATE users SET user_groups = $2 WHERE id = $1")
             .bind(id)
             .bind(serde_json::to_string(groups).unwrap_or_default())
             .execute(&mut *transaction)
             .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        entry.with("groups", groups).write(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 
     /// Lets a user log in again; `false` if they may, or there is none. What was granted before stays dead.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enable_user(&self, id: &str) -> Result<bool, Error> {
+    pub async fn enable_user(&self, id: &str, entry: Entry) -> Result<bool, Error> {
         let mut transaction = self.write().await?;
         let done = sqlx::query(
             "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL",
@@ -202,8 +213,12 @@ impl Store {
         .bind(id)
         .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        entry.write(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 }
 
@@ -211,22 +226,20 @@ impl Store {
 pub(super) async fn end_all(
     connection: &mut AnyConnection,
     id: &str,
-    by: EndedBy,
-    now: i64,
+    (by, now): (EndedBy, i64),
 ) -> Result<u64, sqlx::Error> {
     access::end_sessions(&mut *connection, id).await?;
-    access::end(connection, id, None, by, now).await
+    Ok(access::end(connection, id, None, (by, now)).await?.grants)
 }
 
 /// The same, and revokes their personal access tokens: whoever has the address later must not find them alive.
 pub(super) async fn forget_all(
     connection: &mut AnyConnection,
     id: &str,
-    by: EndedBy,
-    now: i64,
+    (by, now): (EndedBy, i64),
 ) -> Result<u64, sqlx::Error> {
     personal_tokens::revoke_all(&mut *connection, id, now).await?;
-    end_all(connection, id, by, now).await
+    end_all(connection, id, (by, now)).await
 }
 
 impl FromRow<'_, AnyRow> for User {

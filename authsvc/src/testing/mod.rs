@@ -33,7 +33,11 @@ use crate::{
     random::Random,
     routes,
     state::App,
-    store, users,
+    store::{
+        self,
+        audit::{self, Action, Author, Entry},
+    },
+    users,
 };
 
 /// Origin of the gateway.
@@ -200,6 +204,7 @@ pub(crate) fn config() -> Config {
             max_size: 4 * 1024 * 1024 * 1024,
         },
         webhook: None,
+        audit: config::Audit { keep: Duration::from_hours(365 * 24) },
     }
 }
 
@@ -266,6 +271,11 @@ pub(crate) fn user(bench: &Bench, email: &str) -> store::users::User {
         disabled_at: None,
         epoch: 0,
     }
+}
+
+/// Of a change that is made for a test.
+pub(crate) fn entry(at: i64) -> Entry {
+    Author::new(audit::Kind::Operator, at).does(Action::AddUser, None)
 }
 
 /// Argon2id with the least parameters: tests check that passwords are checked, not that it takes long.

@@ -4,14 +4,15 @@ use axum::response::Response;
 
 use super::{GONE, MAX_SECRET, MAX_VALUE, audience, issue, pkce};
 use crate::{
+    audit,
     authorization::parameters::Parameters,
     broker::{Broker, held::Held},
     refusal::Refusal,
     state::App,
     store::{
         self,
+        audit::Action,
         codes::{Code, Granted, Redemption},
-        endings::EndedBy,
         grants::NewGrant,
     },
     users::Member,
@@ -128,8 +129,8 @@ async fn brokered(
     match broker.ready(app, held, (granted, &portion.resources)).await {
         Ok(ready) => Ok(broker.answer(app, &ready, portion, family)),
         Err(refusal) => {
-            let now = app.clock.now_unix();
-            app.store.end_grant(&family.grant_id, EndedBy::Operator, now).await?;
+            let entry = audit::authsvc(app).does(Action::EndGrant, family.grant_id.clone());
+            app.store.end_grant(&family.grant_id, entry).await?;
             app.note_ending();
             Err(refusal)
         }

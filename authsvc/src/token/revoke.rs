@@ -15,12 +15,10 @@ use axum::{
 use super::{MAX_TOKEN, client, read};
 use crate::{
     address::ClientAddress,
+    audit,
     refusal::{NO_STORE, Refusal},
     state::App,
-    store::{
-        self,
-        endings::{EndedBy, Grant},
-    },
+    store::{self, audit::Action, endings::Grant},
 };
 
 /// Answers a revocation request. `token_type_hint` is not needed: our kinds of token tell themselves apart.
@@ -42,7 +40,10 @@ pub async fn revoke(
     if grant.granted.client_id != caller.id() {
         return Err(Refusal::InvalidGrant("the token was issued to another client"));
     }
-    if app.store.end_grant(&grant.id, EndedBy::Client, app.clock.now_unix()).await? {
+    let by = audit::client(&app, caller.id(), None, address);
+    let entry =
+        by.does(Action::EndGrant, grant.id.clone()).with("user", grant.granted.sub.as_str());
+    if app.store.end_grant(&grant.id, entry).await? {
         tracing::info!(client_id = caller.id(), sub = grant.granted.sub, "a client ended a grant");
         app.note_ending();
     }

@@ -6,11 +6,8 @@ use attache_protocol::secret::Secret;
 use super::{Directory, NOBODY, configured, email::Email, members};
 use crate::{
     config::Origin,
-    store::{
-        endings::EndedBy,
-        users::{Change, Ended},
-    },
-    testing::{Bench, EMAIL, config, embedded, user},
+    store::users::{Change, Ended},
+    testing::{Bench, EMAIL, config, embedded, entry, user},
 };
 
 #[test]
@@ -60,17 +57,17 @@ async fn a_user_of_the_database_may_log_in_until_they_are_disabled() {
     let bench = Bench::new().await;
     let (store, directory) = (&bench.app.store, bench.app.users());
     let added = user(&bench, "second@example.com");
-    assert!(store.add_user(&added).await.unwrap());
-    assert!(!store.add_user(&added).await.unwrap(), "an address has one user");
+    assert!(store.add_user(&added, entry(0)).await.unwrap());
+    assert!(!store.add_user(&added, entry(0)).await.unwrap(), "an address has one user");
     let member = directory.by_email(" SECOND@example.com").await.unwrap().unwrap();
     assert_eq!(directory.by_sub(&added.id).await.unwrap().unwrap().name, "second@example.com");
 
     let now = bench.app.clock.now_unix();
-    let disabled = store.change_user(&added.id, Change::Disabled, EndedBy::Operator, now);
+    let disabled = store.change_user(&added.id, Change::Disabled, entry(now));
     assert_eq!(disabled.await.unwrap(), Some(Ended::default()));
     assert!(directory.by_email(&added.email).await.unwrap().is_none());
     assert!(directory.by_sub(&added.id).await.unwrap().is_none());
-    assert!(store.enable_user(&added.id).await.unwrap());
+    assert!(store.enable_user(&added.id, entry(0)).await.unwrap());
     let again = directory.by_sub(&added.id).await.unwrap().unwrap();
     assert_ne!(again.credential(), member.credential(), "what was granted before stays dead");
 }
@@ -85,7 +82,7 @@ async fn of_an_address_in_both_the_configuration_counts() {
     let mut twin = user(&bench, EMAIL);
     // As if it had been added while the gateway had another public URL.
     "another-subject".clone_into(&mut twin.id);
-    assert!(bench.app.store.add_user(&twin).await.unwrap());
+    assert!(bench.app.store.add_user(&twin, entry(0)).await.unwrap());
     let directory = bench.app.users();
     assert_eq!(directory.by_email(EMAIL).await.unwrap().unwrap().name, "Admin@example.com");
     assert!(directory.by_sub(&twin.id).await.unwrap().is_none());
@@ -101,6 +98,6 @@ async fn it_is_known_whether_anybody_may_log_in() {
     let app = &bench.app;
     let directory = Directory::new(&app.config, &app.store);
     assert_eq!((members(&app.config).count(), directory.has_anybody().await.unwrap()), (0, false));
-    app.store.add_user(&user(&bench, EMAIL)).await.unwrap();
+    app.store.add_user(&user(&bench, EMAIL), entry(0)).await.unwrap();
     assert!(directory.has_anybody().await.unwrap());
 }

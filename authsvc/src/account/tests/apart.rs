@@ -15,7 +15,7 @@ use crate::{
     operator::Operator,
     personal_token::{Made, Order, make},
     store,
-    testing::{Answer, Bench, EMAIL, embedded, form, user},
+    testing::{Answer, Bench, EMAIL, embedded, entry, form, user},
     users::email::{Email, Whom},
 };
 
@@ -27,7 +27,7 @@ fn values(page: &Answer, name: &str) -> Vec<String> {
 }
 
 /// A token as the operator makes it, for a day.
-async fn token(bench: &Bench, email: &str, name: Option<&str>) -> Made {
+pub(super) async fn token(bench: &Bench, email: &str, name: Option<&str>) -> Made {
     let order = Order {
         email: email.to_owned(),
         scopes: Vec::new(),
@@ -39,7 +39,7 @@ async fn token(bench: &Bench, email: &str, name: Option<&str>) -> Made {
     let (random, now) = (&bench.app.random, bench.app.clock.now_unix());
     let made = make(&bench.app.config, member.as_ref(), &order, random, now).unwrap();
     let digest = store::digest(made.token.reveal());
-    bench.app.store.create_personal_token(&digest, &made.kept).await.unwrap();
+    bench.app.store.create_personal_token(&digest, &made.kept, entry(0)).await.unwrap();
     made
 }
 

@@ -1,6 +1,7 @@
 //! The page as a browser meets it.
 
 mod apart;
+mod trail;
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::{
         register, web,
     },
     store::{access::Agreed, users::User},
-    testing::{Answer, Bench, EMAIL, PASSWORD, RESOURCE, form, place::Kind, user},
+    testing::{Answer, Bench, EMAIL, PASSWORD, RESOURCE, entry, form, place::Kind, user},
 };
 
 const SESSION: &str = "attache_session_8080";
@@ -25,7 +26,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 async fn bench() -> Bench {
     let bench = Bench::new().await;
     register(&bench).await;
-    bench.app.store.add_user(&user(&bench, SECOND)).await.unwrap();
+    bench.app.store.add_user(&user(&bench, SECOND), entry(0)).await.unwrap();
     bench
 }
 
@@ -368,9 +369,8 @@ async fn s48_whoever_is_disabled_sees_nothing_more() {
     let mut browser = Browser::new(&bench);
     let page = account(&mut browser, SECOND).await;
     let (id, now) = (user(&bench, SECOND).id, bench.app.clock.now_unix());
-    let by = crate::store::endings::EndedBy::Operator;
     let change = crate::store::users::Change::Disabled;
-    bench.app.store.change_user(&id, change, by, now).await.unwrap();
+    bench.app.store.change_user(&id, change, entry(now)).await.unwrap();
     assert_eq!(browser.get("/account").await.status, StatusCode::SEE_OTHER);
     let answer = order(&mut browser, &page, &[("order", "end_all")]).await;
     assert_eq!(answer.header("location"), "/account");

@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use super::browser::{Browser, WEB_REDIRECT, answered, hidden, register, register_known, url, web};
 use crate::{
     config::Config,
-    store::{endings::EndedBy, users::Change},
-    testing::{Answer, Bench, EMAIL, PASSWORD, embedded, get},
+    store::users::Change,
+    testing::{Answer, Bench, EMAIL, PASSWORD, embedded, entry, get},
 };
 
 const SESSION: &str = "attache_session_8080";
@@ -251,13 +251,13 @@ async fn a_user_of_the_database_logs_in_and_is_out_when_they_are_disabled() {
     let page = login_page(&mut browser).await;
     assert!(page.body.contains("Nobody can sign in here yet"), "{}", page.body);
     let user = crate::testing::user(&bench, EMAIL);
-    bench.app.store.add_user(&user).await.unwrap();
+    bench.app.store.add_user(&user, entry(0)).await.unwrap();
     assert!(!login_page(&mut browser).await.body.contains("Nobody can sign in here yet"));
     assert_eq!(browser.log_in(&page, PASSWORD).await.status, StatusCode::SEE_OTHER);
     let headers = cookie(&browser);
     assert!(crate::sessions::current(&bench.app, &headers).await.unwrap().is_some());
 
-    let disabled = bench.app.store.change_user(&user.id, Change::Disabled, EndedBy::Operator, 0);
+    let disabled = bench.app.store.change_user(&user.id, Change::Disabled, entry(0));
     disabled.await.unwrap();
     assert!(crate::sessions::current(&bench.app, &headers).await.unwrap().is_none());
     let page = login_page(&mut browser).await;

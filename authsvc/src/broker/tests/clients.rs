@@ -11,8 +11,8 @@ use crate::{
     config::{Brokered, Client, Registrar, Registration},
     random::Random,
     state::App,
-    store::{brokered::ProviderClient, endings::EndedBy},
-    testing::{Bench, log::Log},
+    store::brokered::ProviderClient,
+    testing::{Bench, entry, log::Log},
 };
 
 fn registering(settings: &mut Brokered) {
@@ -56,7 +56,7 @@ async fn a_client_there_goes_when_ours_has_gone() {
     end_orphans(&bench).await;
     assert_eq!(fake.shape().clients.len(), 1);
     let now = bench.app.clock.now_unix();
-    bench.app.store.remove_client(WEB, EndedBy::Operator, now).await.unwrap().unwrap();
+    bench.app.store.remove_client(WEB, entry(now)).await.unwrap().unwrap();
     fake.shape().faults.insert("/register/client-0", super::Fault::Status(503));
     end_orphans(&bench).await;
     let kept = async || bench.app.store.provider_client(&fake.issuer, WEB).await.unwrap();
@@ -135,7 +135,7 @@ async fn s51_what_cannot_be_ended_there_is_logged_and_holds_nothing_up() {
         assert!(store.add_provider_client(&new).await.unwrap());
     }
     let now = bench.app.clock.now_unix();
-    store.remove_client(WEB, EndedBy::Operator, now).await.unwrap().unwrap();
+    store.remove_client(WEB, entry(now)).await.unwrap().unwrap();
     assert_eq!(end_orphans(&bench).await, 6, "all of them, whatever a batch is");
     let lines = log.with(&fake.issuer);
     let left: Vec<_> = lines.iter().filter(|line| line["id"] == "client-0").collect();

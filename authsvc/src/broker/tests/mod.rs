@@ -18,7 +18,7 @@ use crate::{
     },
     config::{Brokered, Config, Mode, WebhookTargets},
     testing::{
-        Answer, Bench, PUBLIC_URL, RESOURCE, brokered, form,
+        Answer, Bench, PUBLIC_URL, RESOURCE, brokered, entry, form,
         provider::{self, FakeProvider, Fault},
         server,
     },
@@ -376,14 +376,13 @@ async fn a_fixed_audience_and_other_names_are_as_configured() {
 
 #[tokio::test]
 async fn somebody_who_was_switched_off_does_not_come_in() {
-    use crate::store::{accounts::Fate, endings::EndedBy};
+    use crate::store::accounts::Fate;
     let (fake, bench) = gateway(|_settings| ()).await;
     let mut browser = Browser::new(&bench);
     let answer = let_in(&mut browser, &fake).await;
     let token = text(&redeem(&bench, &answer).await, "refresh_token");
     let account = bench.app.store.accounts().await.unwrap().swap_remove(0);
-    let by = EndedBy::Operator;
-    bench.app.store.change_account(&account.id, Fate::Disabled, by, 1).await.unwrap().unwrap();
+    bench.app.store.change_account(&account.id, Fate::Disabled, entry(1)).await.unwrap().unwrap();
     assert_eq!(refresh(&bench, &token).await.json()["error"], "invalid_grant");
     let mut browser = Browser::new(&bench);
     let page = question(&mut browser, &[]).await;

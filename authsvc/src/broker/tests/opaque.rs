@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{Browser, gateway, introspect, let_in, redeem, refresh, text};
 use crate::{
     config::{Brokered, OpaqueTokens, WithoutAudience},
-    store::{accounts::Fate, endings::EndedBy},
-    testing::{Bench, NOW_MS, PUBLIC_URL, RESOURCE, provider::FakeProvider},
+    store::accounts::Fate,
+    testing::{Bench, NOW_MS, PUBLIC_URL, RESOURCE, entry, provider::FakeProvider},
 };
 
 fn asking(without_audience: WithoutAudience) -> impl FnOnce(&mut Brokered) {
@@ -121,13 +121,13 @@ async fn every_token_of_a_grant_that_is_over_is_dead_and_so_is_that_of_an_accoun
     }
     let sub = bench.app.store.accounts().await.unwrap()[0].id.clone();
     let now = bench.app.clock.now_unix();
-    bench.app.store.end_access(&sub, None, EndedBy::User, now).await.unwrap();
+    bench.app.store.end_access(&sub, None, entry(now)).await.unwrap();
     for token in [&first, &second] {
         assert_eq!(introspect(&bench, token, RESOURCE).await["active"], false, "{token}");
     }
     let another = "of nobody we know";
     assert_eq!(introspect(&bench, another, RESOURCE).await["active"], true);
-    bench.app.store.change_account(&sub, Fate::Disabled, EndedBy::Operator, now).await.unwrap();
+    bench.app.store.change_account(&sub, Fate::Disabled, entry(now)).await.unwrap();
     assert_eq!(introspect(&bench, another, RESOURCE).await["active"], false);
 }
 

@@ -7,8 +7,7 @@ use axum::http::StatusCode;
 use super::{Browser, Fault, gateway, let_in, redeem, refresh, text};
 use crate::{
     authorization::tests::browser::WEB,
-    store::endings::EndedBy,
-    testing::{Answer, Bench, form, provider::FakeProvider},
+    testing::{Answer, Bench, entry, form, provider::FakeProvider},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -162,7 +161,7 @@ async fn whoever_ends_a_grant_the_provider_is_told_once() {
     assert_eq!(tell(&bench).await, 0, "it goes on");
     let sub = bench.app.store.accounts().await.unwrap()[0].id.clone();
     let now = bench.app.clock.now_unix();
-    bench.app.store.end_access(&sub, None, EndedBy::User, now).await.unwrap();
+    bench.app.store.end_access(&sub, None, entry(now)).await.unwrap();
     assert_eq!((tell(&bench).await, tell(&bench).await), (1, 0));
     assert!(fake.shape().refreshes.is_empty());
 }

@@ -98,6 +98,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
     }
     let retention = retention::retention(file.analytics.as_ref(), report);
     let webhook = webhook::webhook(file.analytics.as_ref(), report);
+    let audit = retention::audit(file.audit.as_ref(), report);
     Ok(Config {
         public_url: public_url?,
         listen: listen?,
@@ -108,6 +109,7 @@ fn config(file: &file::File, base: &FilePath, report: &mut Report<'_>) -> Checke
         servers: servers?,
         retention: retention?,
         webhook: webhook?,
+        audit: audit?,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::{
     random::Random,
     store::{
         Store,
+        audit::{Author, Kind},
         keys::{SigningKey, State},
     },
     testing::{RESOURCE, config, embedded},
@@ -21,6 +22,11 @@ mod sealing;
 mod signing;
 
 const VALIDITY: Validity = Validity { issued_at: 4_000_000_000, expires_at: 4_000_003_600 };
+
+/// The operator, at a time in Unix seconds.
+fn by(at: i64) -> Author {
+    Author::new(Kind::Operator, at)
+}
 
 /// A database, and what processes that share it are started with.
 struct Installation {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Installation, Ring, State, the, token};
+use super::{Installation, Ring, State, by, the, token};
 use crate::{
     keys::{Haste, Keys, PUBLISHED, Rotated},
-    testing::{Bench, get, log::Log},
+    testing::{Bench, entry, get, log::Log},
 };
 
 const DAY: i64 = 24 * 3600;
@@ -100,12 +100,15 @@ async fn s31_the_operator_rotates_when_the_next_key_is_known_or_at_once() {
     let keeper = installation.keeper(1).await;
     keeper.tick(1000).await.unwrap();
     let next = the(State::Next, &keeper.keys().await.unwrap());
-    let early = keeper.rotate(Haste::Wait, 1000 + PUBLISHED - 1).await.unwrap();
+    let early = keeper.rotate(Haste::Wait, &by(1000 + PUBLISHED - 1)).await.unwrap();
     assert_eq!(early, Rotated::TooEarly(1000 + PUBLISHED));
-    let done = keeper.rotate(Haste::Wait, 1000 + PUBLISHED).await.unwrap();
+    let done = keeper.rotate(Haste::Wait, &by(1000 + PUBLISHED)).await.unwrap();
     assert_eq!(done, Rotated::Signs(next));
     let next = the(State::Next, &keeper.keys().await.unwrap());
-    assert_eq!(keeper.rotate(Haste::Now, 1000 + PUBLISHED).await.unwrap(), Rotated::Signs(next));
+    assert_eq!(
+        keeper.rotate(Haste::Now, &by(1000 + PUBLISHED)).await.unwrap(),
+        Rotated::Signs(next)
+    );
 }
 
 #[tokio::test]
@@ -117,7 +120,7 @@ async fn s31_a_revoked_key_is_gone_at_once_and_the_next_one_signs() {
     let keys = serving.stored().await.unwrap();
     let (current, next) = (the(State::Current, &keys), the(State::Next, &keys));
 
-    assert_eq!(operator.revoke(&current, 10).await.unwrap(), Some(State::Current));
+    assert_eq!(operator.revoke(&current, &by(10)).await.unwrap(), Some(State::Current));
     let ring = serving.ring().await.unwrap();
     assert!(ring.verify(&before).is_none() && !kids(&ring).contains(&current));
     assert!(ring.verify(&token(&ring)).is_some());
@@ -127,13 +130,13 @@ async fn s31_a_revoked_key_is_gone_at_once_and_the_next_one_signs() {
 
     // The next one can be revoked, too, and a retired one; then something else has their place.
     let next = the(State::Next, &keys);
-    assert_eq!(operator.revoke(&next, 20).await.unwrap(), Some(State::Next));
+    assert_eq!(operator.revoke(&next, &by(20)).await.unwrap(), Some(State::Next));
     assert_ne!(the(State::Next, &serving.stored().await.unwrap()), next);
-    operator.rotate(Haste::Now, 30).await.unwrap();
+    operator.rotate(Haste::Now, &by(30)).await.unwrap();
     let retired = the(State::Retired, &serving.stored().await.unwrap());
-    assert_eq!(operator.revoke(&retired, 40).await.unwrap(), Some(State::Retired));
+    assert_eq!(operator.revoke(&retired, &by(40)).await.unwrap(), Some(State::Retired));
     assert_eq!(serving.stored().await.unwrap().len(), 2);
-    assert_eq!(operator.revoke("no such key", 50).await.unwrap(), None);
+    assert_eq!(operator.revoke("no such key", &by(50)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -143,7 +146,7 @@ async fn s31_what_is_published_follows_the_database() {
     let before = published().await;
     assert_eq!(before["keys"].as_array().unwrap().len(), 2);
     let current = bench.app.keys().unwrap().stored().await.unwrap().swap_remove(0);
-    bench.app.store.revoke_signing_key(&current.kid, 0).await.unwrap();
+    bench.app.store.revoke_signing_key(&current.kid, entry(0)).await.unwrap();
     let after = published().await;
     assert_eq!(after["keys"].as_array().unwrap().len(), 1);
     assert_eq!(after["keys"][0], before["keys"][1]);

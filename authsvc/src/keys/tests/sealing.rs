@@ -2,7 +2,7 @@
 
 use attache_protocol::secret::Secret;
 
-use super::{Installation, KeyError, State, the, token};
+use super::{Installation, KeyError, State, by, the, token};
 use crate::{config::Signing, random::Random};
 
 fn other() -> Secret {
@@ -75,7 +75,7 @@ async fn s31_the_wrong_secret_is_a_clear_error_and_the_operator_can_go_on() {
 
     let operator = installation.keeper(3).await;
     for key in &keys {
-        operator.revoke(&key.kid, 0).await.unwrap();
+        operator.revoke(&key.kid, &by(0)).await.unwrap();
     }
     installation.start(4, 0).await.unwrap();
 }

@@ -12,7 +12,7 @@ use crate::{
     config::PersonalTokens,
     password,
     store::{
-        endings::EndedBy,
+        audit::{Action, Entry},
         managing::Holder,
         personal_tokens::PersonalToken,
         users::{Change, Ended, User},
@@ -120,7 +120,8 @@ impl Operator {
             disabled_at: None,
             epoch: 0,
         };
-        if !self.store.add_user(&user).await? {
+        let entry = self.entry(&user, Action::AddUser).with("groups", user.groups.clone());
+        if !self.store.add_user(&user, entry).await? {
             bail!(taken);
         }
         Ok(format!("{email} may log in from now on\n"))
@@ -180,7 +181,8 @@ impl Operator {
     /// When there is no such user in the database, or it fails.
     pub async fn enable_user(&self, email: &Email) -> anyhow::Result<String> {
         let user = self.own(email).await?;
-        if !self.store.enable_user(&user.id).await? {
+        let entry = self.entry(&user, Action::EnableUser);
+        if !self.store.enable_user(&user.id, entry).await? {
             return Ok(format!("{email} was not disabled\n"));
         }
         let living = self.store.personal_tokens_of(&user.id, self.clock.now_unix()).await?.len();
@@ -222,8 +224,17 @@ impl Operator {
     }
 
     async fn change(&self, user: &User, change: Change<'_>) -> anyhow::Result<Option<Ended>> {
-        let now = self.clock.now_unix();
-        Ok(self.store.change_user(&user.id, change, EndedBy::Operator, now).await?)
+        let action = match change {
+            Change::Disabled => Action::DisableUser,
+            Change::Password { .. } => Action::ChangePassword,
+            Change::Removed => Action::RemoveUser,
+        };
+        Ok(self.store.change_user(&user.id, change, self.entry(user, action)).await?)
+    }
+
+    /// What is done to a user of the database.
+    pub(super) fn entry(&self, user: &User, action: Action) -> Entry {
+        self.author().does(action, user.id.clone()).called(user.email.clone())
     }
 
     /// The user of the database, who can be changed: one that the configuration hides cannot, since whoever asks

@@ -8,7 +8,7 @@ use super::Email;
 use crate::{
     operator::{Operator, tests::operator},
     personal_token::Order,
-    testing::{Bench, EMAIL, PASSWORD},
+    testing::{Bench, EMAIL, PASSWORD, entry},
 };
 
 async fn listed(operator: &Operator, email: &str) -> String {
@@ -121,7 +121,7 @@ async fn a_user_whose_address_is_configured_later_is_hidden_and_can_be_removed()
     let bench = Bench::new().await;
     let mut twin = crate::testing::user(&bench, EMAIL);
     "elsewhere".clone_into(&mut twin.id);
-    bench.app.store.add_user(&twin).await.unwrap();
+    bench.app.store.add_user(&twin, entry(0)).await.unwrap();
     let operator = operator(&bench).await;
     assert!(operator.users().await.unwrap().contains("hidden by the configuration"));
     let email = Email::parse(EMAIL).unwrap();

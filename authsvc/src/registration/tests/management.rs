@@ -126,6 +126,11 @@ async fn s51_a_change_replaces_everything_but_the_secret_and_brings_a_new_token(
     refused(&manage(&bench, Method::GET, &client, token, None).await);
     let next = text(&changed, "registration_access_token");
     assert_eq!(manage(&bench, Method::GET, &client, next, None).await.json(), changed);
+    let trail = bench.app.store.audited(0).await.unwrap();
+    let [kept] = trail.as_slice() else { panic!("{trail:?}") };
+    assert_eq!((kept.author.as_str(), kept.action.as_str()), ("client", "client.change"));
+    assert_eq!(kept.details["redirect_uris"], body["redirect_uris"]);
+    assert!(![token, next].iter().any(|token| format!("{kept:?}").contains(token)));
     let kept = bench.app.store.client(id).await.unwrap().unwrap();
     assert_eq!(kept.secret.unwrap(), crate::store::digest(secret));
     assert_eq!(kept.management.unwrap(), crate::store::digest(next));
@@ -179,6 +184,10 @@ async fn s51_a_client_that_removes_itself_is_gone() {
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NO_CONTENT, ""));
     refused(&manage(&bench, Method::GET, &client, token, None).await);
     refused(&manage(&bench, Method::DELETE, &client, token, None).await);
+    let trail = bench.app.store.audited(0).await.unwrap();
+    let [kept] = trail.as_slice() else { panic!("{trail:?}") };
+    let told = (kept.author.as_str(), kept.action.as_str(), kept.target_name.as_deref());
+    assert_eq!(told, ("client", "client.remove", Some("One")));
     assert!(bench.app.store.client(text(&client, "client_id")).await.unwrap().is_none());
 }
 

@@ -1,10 +1,7 @@
 //! Accounts at providers, on both databases, also when several processes keep them at once.
 
-use super::{NOW, Place, at_once, on_both};
-use crate::store::{
-    accounts::{Account, Fate},
-    endings::EndedBy,
-};
+use super::{NOW, Place, at_once, entry, on_both};
+use crate::store::accounts::{Account, Fate};
 
 on_both!(
     of_many_logins_at_the_same_time_one_makes_the_account,
@@ -64,12 +61,14 @@ async fn a_login_changes_what_is_known_and_not_who_it_is(place: Place) {
 async fn an_account_is_disabled_and_enabled(place: Place) {
     let store = place.open().await;
     store.log_in_account(&account()).await.unwrap();
-    let change =
-        async |fate| store.change_account("sub", fate, EndedBy::Operator, NOW + 1).await.unwrap();
+    let change = async |fate| store.change_account("sub", fate, entry(NOW + 1)).await.unwrap();
     assert_eq!((change(Fate::Disabled).await, change(Fate::Disabled).await), (Some(0), None));
     let kept = store.log_in_account(&account()).await.unwrap();
     assert_eq!((kept.disabled_at, kept.epoch), (Some(NOW + 1), 1), "a login lets nobody in again");
-    let enabled = [store.enable_account("sub").await, store.enable_account("sub").await];
+    let enabled = [
+        store.enable_account("sub", entry(NOW)).await,
+        store.enable_account("sub", entry(NOW)).await,
+    ];
     assert_eq!(enabled.map(Result::unwrap), [true, false]);
     assert_eq!(store.account("sub").await.unwrap().map(|kept| kept.epoch), Some(1));
 }
@@ -77,7 +76,7 @@ async fn an_account_is_disabled_and_enabled(place: Place) {
 async fn an_account_that_was_removed_is_gone(place: Place) {
     let store = place.open().await;
     store.log_in_account(&account()).await.unwrap();
-    let remove = || store.change_account("sub", Fate::Removed, EndedBy::Operator, NOW + 1);
+    let remove = || store.change_account("sub", Fate::Removed, entry(NOW + 1));
     assert_eq!((remove().await.unwrap(), remove().await.unwrap()), (Some(0), None));
     assert!(store.accounts().await.unwrap().is_empty());
 }

@@ -1,13 +1,12 @@
 //! Clients beside others of their kind, and what becomes of them while somebody is busy with them.
 
-use super::{NOW, Place, on_both};
+use super::{NOW, Place, entry, on_both};
 use crate::{
     store::{
         Store,
         clients::{AuthMethod, Client, Identity, MAX_UNUSED},
         codes::{Code, Granted},
         documents::{KeptDocument, KeptKeys},
-        endings::EndedBy,
         grants::{self, NewGrant},
     },
     testing::place::Kind,
@@ -122,8 +121,7 @@ async fn a_grant_that_begins_while_its_client_is_removed_ends() {
     grants::begin(&mut redeeming, &[1; 32], &granted, &grant, NOW).await.unwrap();
 
     let other = place.open().await;
-    let removing =
-        tokio::spawn(async move { other.remove_client("client", EndedBy::Operator, NOW).await });
+    let removing = tokio::spawn(async move { other.remove_client("client", entry(NOW)).await });
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity
                    WHERE CAST($1 AS INT) = ANY(pg_blocking_pids(pid))";
     while sqlx::query_scalar::<_, i64>(waiting)

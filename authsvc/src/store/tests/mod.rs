@@ -1,6 +1,7 @@
 //! What both databases must do, also when several processes work on them at once: each check runs on each.
 
 mod accounts;
+mod audit;
 mod clients;
 mod dex;
 mod events;
@@ -15,7 +16,10 @@ use std::future::Future;
 use tokio::task::JoinSet;
 
 use super::Store;
-use crate::testing::place::{Kind, Place};
+use crate::testing::{
+    entry,
+    place::{Kind, Place},
+};
 
 /// Runs each check on a new SQLite file and on a new PostgreSQL database.
 macro_rules! on_both {

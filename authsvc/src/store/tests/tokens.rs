@@ -2,7 +2,7 @@
 
 use attache_protocol::secret::Secret;
 
-use super::{NOW, Place, at_once, on_both};
+use super::{NOW, Place, at_once, entry, on_both};
 use crate::{
     authorization::{
         answer::{Destination, RedirectUriOrigin},
@@ -13,7 +13,6 @@ use crate::{
         Store,
         clients::{AuthMethod, Client, Identity, MAX_UNUSED},
         codes::{Code, Granted, Redemption},
-        endings::EndedBy,
         grants::{NewGrant, Rotation, Successor, Verdict},
         keys::{SigningKey, State, Succession},
     },
@@ -217,7 +216,7 @@ async fn of_many_that_rotate_one_does(place: Place) {
     let done = at_once(&place, 6, |number, store| async move {
         let next = key(number, State::Next);
         let succession = Succession { from: "kid-100", to: "kid-101", next: &next };
-        store.succeed_signing_key(succession, NOW + 1).await.unwrap()
+        store.succeed_signing_key(succession, entry(NOW + 1)).await.unwrap()
     })
     .await;
     assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
@@ -251,13 +250,13 @@ async fn a_key_is_sealed_for_all(place: Place) {
 async fn a_key_is_revoked_for_all_and_the_next_one_signs(place: Place) {
     let store = introduced(&place).await;
     let revoked = at_once(&place, 4, |_, store| async move {
-        store.revoke_signing_key("kid-1", NOW + 5).await.unwrap()
+        store.revoke_signing_key("kid-1", entry(NOW + 5)).await.unwrap()
     })
     .await;
     assert_eq!(revoked.iter().flatten().collect::<Vec<_>>(), [&State::Current]);
     let kept = place.open().await.signing_keys().await.unwrap();
     assert_eq!(kept, [SigningKey { since: NOW + 5, ..key(2, State::Current) }]);
-    assert_eq!(store.revoke_signing_key("\0", NOW).await.unwrap(), None);
+    assert_eq!(store.revoke_signing_key("\0", entry(NOW)).await.unwrap(), None);
 }
 
 async fn a_key_is_forgotten_only_in_the_state_that_was_meant(place: Place) {
@@ -296,8 +295,8 @@ async fn a_client_is_changed_with_the_token_of_its_registration(place: Place) {
     let store = place.open().await;
     let mut managed = managed(&store).await;
     managed.name = None;
-    assert!(!store.update_client(&managed, &[2; 32]).await.unwrap());
-    assert!(store.update_client(&managed, &[1; 32]).await.unwrap());
+    assert!(!store.update_client(&managed, &[2; 32], entry(NOW)).await.unwrap());
+    assert!(store.update_client(&managed, &[1; 32], entry(NOW)).await.unwrap());
     assert_eq!(store.client("client").await.unwrap(), Some(managed));
 }
 
@@ -315,14 +314,14 @@ async fn a_client_is_removed_once_and_its_grants_end(place: Place) {
     let store = place.open().await;
     managed(&store).await;
     let removed = at_once(&place, 4, |_, store| async move {
-        store.remove_client("client", EndedBy::Operator, NOW).await.unwrap()
+        store.remove_client("client", entry(NOW)).await.unwrap()
     })
     .await;
     assert_eq!(removed.iter().flatten().collect::<Vec<_>>(), [&1]);
-    assert_eq!(store.remove_client("\0", EndedBy::Operator, NOW).await.unwrap(), None);
+    assert_eq!(store.remove_client("\0", entry(NOW)).await.unwrap(), None);
     let grant = store.grant_of_refresh(&FIRST).await.unwrap().unwrap();
     assert_eq!(grant.ended_at, Some(NOW));
-    assert!(!store.end_grant(&grant.id, EndedBy::Client, NOW).await.unwrap());
+    assert!(!store.end_grant(&grant.id, entry(NOW)).await.unwrap());
     assert_eq!(store.grant("\0").await.unwrap(), None);
 }
 

@@ -3,7 +3,7 @@
 use attache_protocol::secret::Secret;
 
 use super::{
-    NOW, Place, at_once, on_both,
+    NOW, Place, at_once, entry, on_both,
     personal_tokens::token,
     tokens::{CODE, FIRST, code, grant, granted},
 };
@@ -12,7 +12,6 @@ use crate::store::{
     access::Held,
     codes::Redemption,
     consents::Parties,
-    endings::EndedBy,
     grants::{Rotation, Successor, Verdict},
     personal_tokens::PersonalToken,
     users::{Change, Ended, User},
@@ -45,7 +44,7 @@ fn user() -> User {
 async fn an_address_is_added_once(place: Place) {
     let added = at_once(&place, 4, |number, store| async move {
         let new = User { id: format!("sub-{number}"), ..user() };
-        store.add_user(&new).await.unwrap()
+        store.add_user(&new, entry(NOW)).await.unwrap()
     })
     .await;
     assert_eq!(added.iter().filter(|added| **added).count(), 1, "{added:?}");
@@ -58,11 +57,11 @@ async fn an_address_is_added_once(place: Place) {
 
 async fn of_two_who_change_a_password_one_does(place: Place) {
     let store = place.open().await;
-    store.add_user(&user()).await.unwrap();
+    store.add_user(&user(), entry(NOW)).await.unwrap();
     let changed = at_once(&place, 4, |number, store| async move {
         let (from, to) = (user().password_hash, Secret::new(format!("hash-{number}")));
         let change = Change::Password { from: &from, to: &to };
-        store.change_user("sub", change, EndedBy::User, NOW + 1).await.unwrap()
+        store.change_user("sub", change, entry(NOW + 1)).await.unwrap()
     })
     .await;
     assert_eq!(changed.iter().flatten().count(), 1, "{changed:?}");
@@ -73,7 +72,7 @@ async fn of_two_who_change_a_password_one_does(place: Place) {
     for (change, expected) in
         [(Change::Disabled, nothing), (Change::Disabled, None), (Change::Removed, nothing)]
     {
-        let done = store.change_user("sub", change, EndedBy::Operator, NOW + 2).await.unwrap();
+        let done = store.change_user("sub", change, entry(NOW + 2)).await.unwrap();
         assert_eq!(done, expected, "{change:?}");
     }
     assert!(!store.has_users().await.unwrap() && store.user("sub").await.unwrap().is_none());
@@ -87,7 +86,7 @@ async fn what_ends_a_user_ends_what_is_just_being_redeemed(place: Place) {
     }
     at_once(&place, 6, |number, store| async move {
         if number == 5 {
-            store.end_access("sub", None, EndedBy::User, NOW).await.unwrap();
+            store.end_access("sub", None, entry(NOW)).await.unwrap();
             return;
         }
         let mut new = grant(number);
@@ -108,10 +107,10 @@ async fn what_ends_a_user_ends_what_is_just_being_redeemed(place: Place) {
 async fn whoever_gets_the_address_of_a_removed_user_gets_none_of_their_tokens(place: Place) {
     let store = place.open().await;
     let user = User { id: token("a").sub, ..user() };
-    store.add_user(&user).await.unwrap();
-    store.create_personal_token(b"one", &token("a")).await.unwrap();
+    store.add_user(&user, entry(NOW)).await.unwrap();
+    store.create_personal_token(b"one", &token("a"), entry(NOW)).await.unwrap();
     for (change, left) in [(Change::Disabled, true), (Change::Removed, false)] {
-        let ended = store.change_user(&user.id, change, EndedBy::Operator, NOW).await.unwrap();
+        let ended = store.change_user(&user.id, change, entry(NOW)).await.unwrap();
         assert_eq!(ended, Some(Ended { grants: 0, tokens: 1 }));
         assert_eq!(is_alive(&store, b"one").await, left, "{change:?}");
     }
@@ -123,18 +122,18 @@ async fn whoever_gets_the_address_of_a_configured_user_gets_nothing_of_theirs(pl
     granted(&store).await;
     agree(&store, "client").await;
     let kept = PersonalToken { sub: user().id, ..token("a") };
-    store.create_personal_token(b"one", &kept).await.unwrap();
+    store.create_personal_token(b"one", &kept, entry(NOW)).await.unwrap();
     assert_eq!(left(&store).await, (true, 2));
-    assert!(store.add_user(&user()).await.unwrap());
+    assert!(store.add_user(&user(), entry(NOW)).await.unwrap());
     assert_eq!(left(&store).await, (false, 0));
 }
 
 async fn who_has_an_address_loses_nothing_when_it_is_added_again(place: Place) {
     let store = place.open().await;
-    store.add_user(&user()).await.unwrap();
+    store.add_user(&user(), entry(NOW)).await.unwrap();
     let kept = PersonalToken { sub: user().id, ..token("a") };
-    store.create_personal_token(b"one", &kept).await.unwrap();
-    assert!(!store.add_user(&user()).await.unwrap());
+    store.create_personal_token(b"one", &kept, entry(NOW)).await.unwrap();
+    assert!(!store.add_user(&user(), entry(NOW)).await.unwrap());
     assert!(is_alive(&store, b"one").await);
 }
 
@@ -185,7 +184,7 @@ async fn agree(store: &Store, client_id: &str) {
 }
 
 async fn end(store: &Store, client: Option<&str>) -> u64 {
-    store.end_access("sub", client, EndedBy::User, NOW + 8).await.unwrap()
+    store.end_access("sub", client, entry(NOW + 8)).await.unwrap()
 }
 
 /// Clients of what is held and of what was agreed to.

@@ -7,10 +7,9 @@ use crate::{
     config::Config,
     store::{
         codes::Code,
-        endings::EndedBy,
         users::{Change, Ended, User},
     },
-    testing::{self, embedded},
+    testing::{self, embedded, entry},
 };
 
 const EMAIL: &str = "second@example.com";
@@ -19,7 +18,7 @@ const EMAIL: &str = "second@example.com";
 async fn flow() -> (Flow, User) {
     let flow = Flow::public().await;
     let user = testing::user(&flow.bench, EMAIL);
-    assert!(flow.bench.app.store.add_user(&user).await.unwrap());
+    assert!(flow.bench.app.store.add_user(&user, entry(0)).await.unwrap());
     (flow, user)
 }
 
@@ -36,7 +35,7 @@ impl Flow {
 
     async fn change(&self, user: &User, change: Change<'_>) -> Option<Ended> {
         let now = self.bench.app.clock.now_unix();
-        self.bench.app.store.change_user(&user.id, change, EndedBy::Operator, now).await.unwrap()
+        self.bench.app.store.change_user(&user.id, change, entry(now)).await.unwrap()
     }
 
     /// As after a restart with another configuration.
@@ -84,8 +83,10 @@ async fn s48_whatever_ends_a_user_ends_codes_and_grants_at_once_and_for_good() {
             if !again {
                 // What comes back does not bring anything back.
                 let store = &flow.bench.app.store;
-                assert!(store.enable_user(&user.id).await.unwrap() || change_keeps(change));
-                let _added = store.add_user(&user).await.unwrap();
+                assert!(
+                    store.enable_user(&user.id, entry(0)).await.unwrap() || change_keeps(change)
+                );
+                let _added = store.add_user(&user, entry(0)).await.unwrap();
             }
         }
     }

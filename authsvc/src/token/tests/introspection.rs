@@ -6,10 +6,7 @@ use axum::http::{StatusCode, header};
 use serde_json::json;
 
 use super::{BAD, Flow, GRACE, invalid, refresh_token};
-use crate::{
-    store::endings::EndedBy,
-    testing::{Answer, PUBLIC_URL, RESOURCE, SERVICE_SECRET, form},
-};
+use crate::testing::{Answer, PUBLIC_URL, RESOURCE, SERVICE_SECRET, entry, form};
 
 const INACTIVE: &str = r#"{"active":false}"#;
 
@@ -105,7 +102,7 @@ async fn introspection_says_that_a_token_of_a_grant_that_ended_is_not_active() {
     assert!(flow.is_active(&other).await);
 
     let now = flow.bench.app.clock.now_unix();
-    let removed = flow.bench.app.store.remove_client(&flow.client, EndedBy::Operator, now).await;
+    let removed = flow.bench.app.store.remove_client(&flow.client, entry(now)).await;
     assert_eq!(removed.unwrap(), Some(1), "one was ended before");
     assert!(!flow.is_active(&other).await);
 }
@@ -134,6 +131,6 @@ async fn introspection_says_that_a_token_of_a_revoked_key_is_not_active() {
     let flow = Flow::public().await;
     let (access, refresh) = flow.tokens().await;
     let current = flow.bench.app.keys().unwrap().stored().await.unwrap().swap_remove(0);
-    flow.bench.app.store.revoke_signing_key(&current.kid, 0).await.unwrap();
+    flow.bench.app.store.revoke_signing_key(&current.kid, entry(0)).await.unwrap();
     assert!(!flow.is_active(&access).await && flow.is_active(&refresh).await);
 }

@@ -10,7 +10,7 @@ use crate::{
     config::PersonalTokens,
     personal_token::{self, Order},
     store::{self, personal_tokens::PersonalToken},
-    testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE, embedded},
+    testing::{Bench, EMAIL, PUBLIC_URL, RESOURCE, embedded, entry},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -31,7 +31,7 @@ impl Flow {
         let made = personal_token::make(&app.config, member.as_ref(), &order, &app.random, now);
         let made = made.unwrap();
         let digest = store::digest(made.token.reveal());
-        app.store.create_personal_token(&digest, &made.kept).await.unwrap();
+        app.store.create_personal_token(&digest, &made.kept, entry(0)).await.unwrap();
         (made.token.reveal().clone(), made.kept)
     }
 
@@ -96,14 +96,14 @@ async fn s57_a_personal_token_dies_at_its_end_when_it_is_revoked_and_with_its_us
     let (token, kept) = flow.personal_token(None).await;
     assert!(flow.is_active(&token).await);
     let now = flow.bench.app.clock.now_unix();
-    assert!(flow.bench.app.store.revoke_personal_token(&kept.id, now).await.unwrap());
+    assert!(flow.bench.app.store.revoke_personal_token(&kept.id, entry(now)).await.unwrap());
     assert!(!flow.is_active(&token).await, "revoked");
 
     let (token, kept) = flow.personal_token(None).await;
     let gone = PersonalToken { id: "other".to_owned(), sub: "nobody".to_owned(), ..kept };
     let other = attache_protocol::personal_token::write(&[7; 32]);
     let digest = store::digest(other.reveal());
-    flow.bench.app.store.create_personal_token(&digest, &gone).await.unwrap();
+    flow.bench.app.store.create_personal_token(&digest, &gone, entry(0)).await.unwrap();
     assert!(
         flow.is_active(&token).await && !flow.is_active(other.reveal()).await,
         "its user is gone"
@@ -119,7 +119,7 @@ async fn s57_a_personal_token_is_nothing_where_they_are_switched_off() {
         embedded.personal_tokens = PersonalTokens::Off;
     })
     .await;
-    bench.app.store.create_personal_token(&store::digest(&token), &kept).await.unwrap();
+    bench.app.store.create_personal_token(&store::digest(&token), &kept, entry(0)).await.unwrap();
     assert!(flow.is_active(&token).await);
     assert!(!Flow { bench, ..flow }.is_active(&token).await);
 }
