@@ -127,5 +127,6 @@ fn event() -> Event {
         listed: Vec::new(),
         task: None,
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        request_id: Some("5b8f4f0e-6f0d-9a3c-8d1e-2f4a6c8e0b1d".to_owned()),
     }
 }

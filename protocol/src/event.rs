@@ -85,6 +85,10 @@ pub struct Event {
     /// `traceparent` of HTTP or of `params._meta` (W3C Trace Context).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// `x-request-id` of the HTTP request, as Envoy made it or took it over: what its answer carries, and Envoy's access
+    /// log. The messages of a batch share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// How a message ended.

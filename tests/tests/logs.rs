@@ -323,3 +323,15 @@ async fn every_line_of_a_request_names_it_as_its_answer_does() -> Result<()> {
     }
     stack.stop().await
 }
+
+#[tokio::test]
+async fn an_event_names_its_request_as_the_answer_does() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let stack = Setup::new().server("everything", &server.url("/mcp")).start().await?;
+    let answer = Mcp::new(&stack.url("everything"), None).post("{}").await?;
+    assert_eq!(answer.status(), 401);
+    let id = answer.headers().get("x-request-id").context("no x-request-id in the answer")?;
+    let event = stack.event(|event| event["outcome"] == "unauthenticated").await?;
+    assert_eq!(event["request_id"], id.to_str()?, "{event}");
+    stack.stop().await
+}

@@ -37,6 +37,7 @@ fn a_call_is_stripped_forwarded_watched_and_recorded() {
         ("mcp-session-id", "s1"),
         ("mcp-protocol-version", "2025-11-25"),
         ("traceparent", "00-1-2-01"),
+        ("x-request-id", "5b8f\u{7}"),
     ];
     assert_eq!(run.headers(post(&more)), Effect::Hold);
     assert_eq!(run.say(Input::RequestBodyGrows { held: 10 }), Effect::Hold);
@@ -54,6 +55,7 @@ fn a_call_is_stripped_forwarded_watched_and_recorded() {
         "subject": "alice", "email": "alice@example.com", "client_id": "c1",
         "user_agent": "test/1", "session": "s1", "protocol_version": "2025-11-25",
         "intent": {"text": "look it up", "source": "argument"}, "traceparent": "00-1-2-01",
+        "request_id": "5b8f",
     });
     assert_eq!(serde_json::to_value(&event).expect("JSON"), expected);
 }

@@ -135,11 +135,12 @@ fn a_question_back_is_not_the_end() {
 #[test]
 fn every_message_of_a_batch_has_its_event() {
     let mut run = Run::new(configuration());
-    run.headers(post(&[("mcp-protocol-version", "2025-03-26")]));
+    run.headers(post(&[("mcp-protocol-version", "2025-03-26"), ("x-request-id", "r1")]));
     run.body(&format!("[{CALL},{LIST}]"));
     run.response("200", "application/json");
     run.chunk("[]", true);
     let events = run.done();
+    assert!(events.iter().all(|event| event.request_id.as_deref() == Some("r1")), "{events:?}");
     let methods: Vec<&str> = events.iter().map(|event| event.method.as_str()).collect();
     assert_eq!(methods, ["tools/call", "tools/list"]);
     assert_ne!(events[0].id, events[1].id);

@@ -56,6 +56,7 @@ pub struct Record {
     session: Option<String>,
     version: Option<String>,
     traceparent: Option<String>,
+    request_id: Option<String>,
     request_bytes: u64,
     response_bytes: u64,
     status: Option<u16>,
@@ -91,7 +92,10 @@ impl Record {
     /// A request begins.
     #[must_use]
     pub fn new(endpoint: Rc<Endpoint>, headers: &Headers, verb: Option<Verb>, now_us: u64) -> Self {
-        let text = |name: &str| headers.first(name).map(|value| bytes(value, NAME));
+        // What no event will tell need not be copied.
+        let is_told = endpoint.capture != Capture::Off;
+        let text =
+            |name: &str| headers.first(name).filter(|_| is_told).map(|value| bytes(value, NAME));
         Self {
             endpoint,
             started_us: now_us,
@@ -103,6 +107,7 @@ impl Record {
             session: text(SESSION_ID),
             version: text(PROTOCOL_VERSION),
             traceparent: text("traceparent"),
+            request_id: text("x-request-id"),
             request_bytes: 0,
             response_bytes: 0,
             status: None,
@@ -174,7 +179,11 @@ impl Record {
         }
         let mut events: Vec<Event> =
             said.into_iter().map(|said| record.event(said, &verdict, ids, now_us)).collect();
-        if let Some(event) = events.first_mut() {
+        if let Some((event, others)) = events.split_first_mut() {
+            for other in others {
+                other.request_id.clone_from(&record.request_id);
+            }
+            event.request_id = record.request_id;
             event.listed = seen.listed.to_vec();
             if let Some(task) = &seen.task {
                 event.task = Some(text(task, NAME));
@@ -249,6 +258,7 @@ impl Record {
             listed: Vec::new(),
             task: said.task,
             traceparent: self.traceparent.clone().or(said.traceparent),
+            request_id: None,
         }
     }
 
