@@ -1,32 +1,45 @@
-//! How much one network may make us keep, here and at a provider: clients, and requests for authorization. Generous, since some vendors
-//! register from a few addresses at every connection of every user, and since a company may have one address.
+//! How much one network, or one site of many, may make us keep, here and at a provider: clients, and requests for
+//! authorization. Generous, since some vendors register from a few addresses at every connection of every user, and
+//! since a company may have one address.
 //!
 //! For all networks together nothing is refused, or a few of them could keep everyone else out: of clients that are
 //! never used, and of requests that wait, the store keeps so many, and the oldest go.
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
+use attache_protocol::network::{network, site};
 use governor::{
     Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware,
     state::keyed::DashMapStateStore,
 };
 
-use crate::{address::network, clock::Clock};
+use crate::clock::Clock;
 
-/// Registrations: one per second and address, 60 at once.
-const REGISTERING: Quota = per_second(1, 60);
-/// Requests for authorization that wait for a person, and their ways to a provider: five per second and address, 100 at
-/// once.
-const WAITING: Quota = per_second(5, 100);
+/// Registrations: one per second and network, 60 at once; of a site (the /48 of an IPv6 network) four times as many.
+const REGISTERING: Quotas = Quotas::new(1, 60);
+/// Requests for authorization that wait for a person, and their ways to a provider: five per second and network, 100 at
+/// once; of a site likewise.
+const WAITING: Quotas = Quotas::new(5, 100);
+/// How much more a site may: it has 65,536 networks, of one customer or of many.
+const SITE: u32 = 4;
 /// Addresses remembered before those are forgotten that would start afresh anyway.
 const MAX_ADDRESSES: usize = 10_000;
 
 type Middleware = NoOpMiddleware<Duration>;
+type Limiter = RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Ticks, Middleware>;
+
+/// What one network may, and what one site.
+#[derive(Clone, Copy, Debug)]
+struct Quotas {
+    network: Quota,
+    site: Quota,
+}
 
 /// What each network did so far. In memory: a restart forgets it.
 #[derive(Debug)]
 pub struct PerNetwork {
-    limiter: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, Ticks, Middleware>,
+    networks: Limiter,
+    sites: Limiter,
     ticks: Ticks,
 }
 
@@ -55,10 +68,10 @@ impl PerNetwork {
         Self::new(WAITING, clock)
     }
 
-    fn new(quota: Quota, clock: Clock) -> Self {
+    fn new(quotas: Quotas, clock: Clock) -> Self {
         let ticks = Ticks(clock);
-        let store = DashMapStateStore::default();
-        Self { limiter: RateLimiter::new(quota, store, ticks.clone()), ticks }
+        let limiter = |quota| RateLimiter::new(quota, DashMapStateStore::default(), ticks.clone());
+        Self { networks: limiter(quotas.network), sites: limiter(quotas.site), ticks }
     }
 
     /// Counts one more.
@@ -66,11 +79,23 @@ impl PerNetwork {
     /// # Errors
     /// The seconds after which it would be accepted.
     pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
-        if self.limiter.len() > MAX_ADDRESSES {
-            self.limiter.retain_recent();
+        self.check(&self.networks, network(address))?;
+        // Not what its networks were refused: one of them must not use up what the others have.
+        site(address).map_or(Ok(()), |site| self.check(&self.sites, site))
+    }
+
+    fn check(&self, limiter: &Limiter, key: IpAddr) -> Result<(), u64> {
+        if limiter.len() > MAX_ADDRESSES {
+            limiter.retain_recent();
         }
-        let checked = self.limiter.check_key(&network(address));
+        let checked = limiter.check_key(&key);
         checked.map_err(|not_until| whole_seconds(not_until.wait_time_from(self.ticks.now())))
+    }
+}
+
+impl Quotas {
+    const fn new(rate: u32, burst: u32) -> Self {
+        Self { network: per_second(rate, burst), site: per_second(rate * SITE, burst * SITE) }
     }
 }
 
@@ -134,5 +159,16 @@ mod tests {
             );
         }
         assert!(registrations.admit("2001:db8::ffff".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn rule_12_many_networks_of_one_site_are_no_way_round_the_limit() {
+        let registrations = PerNetwork::registrations(Clock::stopped(0));
+        let of_site = |n: u128| IpAddr::V6((0x2001_0db8_0001_u128 << 80 | n << 64).into());
+        // What one network is refused takes nothing from the others.
+        let of_one = (0..1000).filter(|_| registrations.admit(of_site(0)).is_ok()).count();
+        let of_others = (1..1000).filter(|n| registrations.admit(of_site(*n)).is_ok()).count();
+        assert_eq!((of_one, of_others), (60, 180));
+        assert_eq!(registrations.admit("2001:db8:2::1".parse().unwrap()), Ok(()));
     }
 }

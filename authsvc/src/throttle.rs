@@ -1,5 +1,5 @@
-//! Limits on guessing passwords: per account and network, per network, per account, and for all together, with
-//! growing delays.
+//! Limits on guessing passwords: per account and network, per network, per site (the /48 of an IPv6 network), per
+//! account, and for all together, with growing delays.
 //!
 //! An attempt counts as failed when it begins, so that attempts made at the same time count as well; a success
 //! takes it back. Accounts are keyed by what was typed, whether or not it exists. A network has to wait when it
@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use crate::address::network;
+use attache_protocol::network::{network, site};
 
 /// Entries remembered, per table.
 const MAX_ENTRIES: usize = 10_000;
@@ -28,6 +28,8 @@ const PAIR: Limits = Limits { free: 5, first_ms: 1_000, longest_ms: 300_000, for
 /// All accounts from one network: refuses.
 const NETWORK: Limits =
     Limits { free: 20, first_ms: 1_000, longest_ms: 60_000, forgiven_ms: 15_000 };
+/// All accounts from one site, whichever of its 65,536 networks: refuses.
+const SITE: Limits = Limits { free: 80, first_ms: 1_000, longest_ms: 60_000, forgiven_ms: 4_000 };
 /// One account from everywhere: slows down.
 const ACCOUNT: Limits = Limits { free: 10, first_ms: 50, longest_ms: 2_000, forgiven_ms: 10_000 };
 /// Everything: slows down.
@@ -60,6 +62,7 @@ pub struct TooMany {
 struct Tables {
     pairs: HashMap<(String, IpAddr), Failures>,
     networks: HashMap<IpAddr, Failures>,
+    sites: HashMap<IpAddr, Failures>,
     accounts: HashMap<String, Failures>,
     total: Failures,
 }
@@ -77,14 +80,15 @@ impl Throttle {
     /// at an account slows guessing there, and a flood anywhere slows guessing everywhere.
     ///
     /// # Errors
-    /// [`TooMany`] while this network has to wait, at this account or at all.
+    /// [`TooMany`] while this network or its site has to wait, at this account or at all.
     pub fn begin(&self, account: &str, address: IpAddr, now_ms: i64) -> Result<Duration, TooMany> {
-        let (account, network) = (key(account), network(address));
+        let (account, network, site) = (key(account), network(address), site(address));
         let pair = (account.clone(), network);
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = [
             refusal(tables.pairs.get_mut(&pair), &PAIR, now_ms),
             refusal(tables.networks.get_mut(&network), &NETWORK, now_ms),
+            refusal(site.and_then(|site| tables.sites.get_mut(&site)), &SITE, now_ms),
         ];
         if let Some(many) = refused.into_iter().flatten().max_by_key(|many| many.retry_after) {
             return Err(many);
@@ -94,6 +98,9 @@ impl Throttle {
         let pause = of_account.max(tables.total.delay(&TOTAL, now_ms));
         record(&mut tables.pairs, pair, &PAIR, now_ms);
         record(&mut tables.networks, network, &NETWORK, now_ms);
+        if let Some(site) = site {
+            record(&mut tables.sites, site, &SITE, now_ms);
+        }
         record(&mut tables.accounts, account, &ACCOUNT, now_ms);
         tables.total.add(&TOTAL, now_ms);
         Ok(millis(pause))
@@ -104,6 +111,7 @@ impl Throttle {
         let (account, network) = (key(account), network(address));
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         take_back(tables.networks.get_mut(&network));
+        take_back(site(address).and_then(|site| tables.sites.get_mut(&site)));
         take_back(tables.accounts.get_mut(&account));
         tables.pairs.remove(&(account, network));
         take_back(Some(&mut tables.total));
@@ -280,6 +288,20 @@ mod tests {
             assert!(throttle.begin(&format!("{n}"), address, 0).is_ok());
         }
         assert!(throttle.begin("x", IpAddr::V6((0x2001_0db8_u128 << 96 | 99).into()), 0).is_err());
+    }
+
+    #[test]
+    fn s46_many_networks_of_one_site_are_no_way_round_the_limit() {
+        let throttle = Throttle::default();
+        let of_site = |n: u128| IpAddr::V6((0x2001_0db8_0001_u128 << 80 | n << 64).into());
+        for n in 0..80 {
+            assert!(throttle.begin(&format!("{n}"), of_site(n), 0).is_ok(), "{n}");
+        }
+        let refused = throttle.begin("x", of_site(81), 0).unwrap_err();
+        assert!(refused.is_first && !throttle.begin("x", of_site(82), 0).unwrap_err().is_first);
+        let of_another = "2001:db8:2::1".parse().unwrap();
+        assert!(throttle.begin("x", of_another, 0).is_ok());
+        assert!(throttle.begin("x", of_site(83), 4_000).is_ok());
     }
 
     #[test]

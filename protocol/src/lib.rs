@@ -11,6 +11,7 @@
 //! - [`foreign`]: the claims of providers who do not say them as we do
 //! - [`jwk`]: keys with which signatures are checked
 //! - [`personal_token`]: the form of a token that says nothing
+//! - [`network`]: whose address it is, where something is counted
 //! - [`event`]: what is recorded of a message
 //! - [`plugin`]: the filter's configuration, as authsvc renders it
 //! - [`secret`]: values that no log shows
@@ -26,6 +27,7 @@ pub mod jsonrpc;
 pub mod jwk;
 pub mod mcp;
 pub mod metadata;
+pub mod network;
 pub mod personal_token;
 pub mod plugin;
 pub mod secret;

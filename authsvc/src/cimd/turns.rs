@@ -7,10 +7,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::address::network;
+use attache_protocol::network::{network, site};
 
 /// For one network.
 const OF_ONE: usize = 4;
+/// For the networks of one site, the /48 of an IPv6 network.
+const OF_SITE: usize = 16;
 /// For all of them: what they may cost us is bounded.
 const OF_ALL: usize = 128;
 
@@ -29,10 +31,13 @@ impl Turns {
     /// A turn for whoever asks from this address, unless too much is being fetched for its network, or at all.
     #[must_use]
     pub(super) fn take(&self, address: IpAddr) -> Option<Turn<'_>> {
-        let network = network(address);
+        let (network, site) = (network(address), site(address));
         let mut under_way = self.under_way();
         let its = under_way.get(&network).copied().unwrap_or_default();
-        if its >= OF_ONE || under_way.values().sum::<usize>() >= OF_ALL {
+        let beside = |other: &IpAddr| site.is_some() && self::site(*other) == site;
+        let of_site: usize =
+            under_way.iter().filter(|(other, _)| beside(other)).map(|(_, its)| its).sum();
+        if its >= OF_ONE || of_site >= OF_SITE || under_way.values().sum::<usize>() >= OF_ALL {
             return None;
         }
         under_way.insert(network, its + 1);
@@ -58,7 +63,7 @@ impl Drop for Turn<'_> {
 mod tests {
     use std::net::{IpAddr, Ipv6Addr};
 
-    use super::{OF_ALL, OF_ONE, Turns};
+    use super::{OF_ALL, OF_ONE, OF_SITE, Turns};
 
     fn somebody(network: u16, address: u16) -> IpAddr {
         Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, address).into()
@@ -79,7 +84,16 @@ mod tests {
     #[test]
     fn s55_all_networks_together_have_so_many() {
         let turns = Turns::default();
-        let all: Vec<_> = (0..200).filter_map(|n| turns.take(somebody(n, 1))).collect();
+        let v4 = |n: u32| IpAddr::V4((0xc000_0200 + n).into());
+        let all: Vec<_> = (0..200).filter_map(|n| turns.take(v4(n))).collect();
         assert_eq!(all.len(), OF_ALL);
+    }
+
+    #[test]
+    fn s55_many_networks_of_one_site_leave_turns_to_the_others() {
+        let turns = Turns::default();
+        let its: Vec<_> = (0..200).filter_map(|n| turns.take(somebody(n, 1))).collect();
+        assert_eq!(its.len(), OF_SITE);
+        assert!(turns.take("2001:db8:1::1".parse().unwrap()).is_some());
     }
 }
