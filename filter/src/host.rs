@@ -5,6 +5,7 @@
 //! other failure.
 
 use std::{
+    net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     time::{Duration, UNIX_EPOCH},
@@ -184,6 +185,14 @@ pub(crate) fn response_flags() -> Result<u64> {
     let flags = host("get_property", || hostcalls::get_property(vec!["response", "flags"]))?;
     let flags = flags.and_then(|flags| flags.as_slice().try_into().ok());
     Ok(flags.map_or(0, u64::from_le_bytes))
+}
+
+/// Where the request comes from, as the connection manager found it: the other end of the connection, or what proxies
+/// that it trusts say.
+pub(crate) fn client_address() -> Result<Option<IpAddr>> {
+    let address = host("get_property", || hostcalls::get_property(vec!["source", "address"]))?;
+    let address = address.and_then(|address| String::from_utf8(address).ok());
+    Ok(address.and_then(|address| address.parse::<SocketAddr>().ok()).map(|address| address.ip()))
 }
 
 /// An HTTP call of ours, by the context that is in effect; the answer comes to the context whose callback this is.

@@ -145,8 +145,10 @@ impl Http {
         let Some(endpoint) = endpoint else {
             return Ok(Move::On);
         };
-        self.presence = Presence::Here(Exchange::new(endpoint));
         let headers = host::request_headers()?;
+        let counts = self.worker.try_borrow_mut()?.shared.trust.counts(&headers);
+        let address = if counts { host::client_address()? } else { None };
+        self.presence = Presence::Here(Exchange::new(endpoint, address));
         let now_us = host::now_us()?;
         self.drive(Input::RequestHeaders { headers, end, now_us })
     }

@@ -13,6 +13,8 @@ use crate::host::{self, HostError};
 /// Requests that wait for keys, or for what is said of their token, at the same time; more are refused at once. Few: Envoy keeps the body of each, and
 /// answers those that are refused in one tick one inside of the other, on one stack.
 const MOST_WAITING: usize = 64;
+/// Those of one network among them that wait for what is said of their token: the rest is for others.
+const MOST_WAITING_OF_ONE: usize = 48;
 /// Tools about which a line is logged.
 const MOST_WARNED: usize = 256;
 
@@ -110,8 +112,11 @@ impl Worker {
     /// Keeps an exchange while it waits; `Some` gives it back when too many do.
     pub(crate) fn park(&mut self, id: u32, exchange: Exchange, now_us: u64) -> Option<Exchange> {
         // Those that wait no longer are with their servers, perhaps for long.
-        let waiting = self.parked.values().filter(|parked| parked.until_us.is_some()).count();
-        if waiting >= MOST_WAITING {
+        let waiting = || self.parked.values().filter(|parked| parked.until_us.is_some());
+        let theirs = exchange.network().map_or(0, |network| {
+            waiting().filter(|parked| parked.exchange.network() == Some(network)).count()
+        });
+        if waiting().count() >= MOST_WAITING || theirs >= MOST_WAITING_OF_ONE {
             return Some(exchange);
         }
         let wait_us = self.shared.gateway.jwks.wait_ms.saturating_mul(1000);

@@ -23,6 +23,11 @@ impl Bucket {
         Self { rate, credit_ms: rate.most_ms(), seen_ms: 0 }
     }
 
+    /// When it was asked last, Unix milliseconds.
+    pub(crate) const fn seen_ms(&self) -> u64 {
+        self.seen_ms
+    }
+
     /// Pays for one; `false` when there is not enough credit.
     pub(crate) fn pays(&mut self, now_ms: u64) -> bool {
         let grown = now_ms.saturating_sub(self.seen_ms);

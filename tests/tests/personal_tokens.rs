@@ -1,16 +1,26 @@
 //! Personal access tokens: the operator makes one, a program works with it, and it dies when it should.
 
-use std::{fs, process::Command, time::Duration};
+use std::{
+    fs,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use attache_protocol::personal_token;
 use attache_tests::{
+    http,
     mcp::Mcp,
     stack::{EMAIL, Setup, Stack, eventually, launch, parts},
     upstream::{Upstream, mcp},
 };
 use reqwest::Response;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 /// A gateway with two servers.
 struct Gateway {
@@ -201,5 +211,44 @@ async fn s57_where_they_are_switched_off_no_token_is_made_or_asked_about() -> Re
     let answer = gateway.list("everything", &made_up(1)).await?;
     assert_eq!(answer.status(), 401);
     assert_eq!(flaw(answer).await?, "the bearer token is malformed");
+    gateway.stack.stop().await
+}
+
+/// Sends tokens that nobody made, another one each time, from 127.0.0.2, and tells of each status; until nobody
+/// listens.
+async fn flood(url: String, number: Arc<AtomicU64>, status: watch::Sender<u16>) -> Result<()> {
+    let http = http::client_at("127.0.0.2".parse()?);
+    while !status.is_closed() {
+        let mut bits = [0xff; 32];
+        let number = number.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        bits.iter_mut().zip(number).for_each(|(bit, byte)| *bit = byte);
+        let token = personal_token::write(&bits);
+        let request = http.post(&url).bearer_auth(token.reveal()).body("{}");
+        let answer = request.header("content-type", "application/json").send().await?;
+        status.send_replace(answer.status().as_u16());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn s57_made_up_tokens_of_one_network_keep_no_new_token_of_another_out() -> Result<()> {
+    let gateway = Gateway::start(1, json!({})).await?;
+    let tokens = (0..3).map(|_| gateway.token("1h")).collect::<Result<Vec<_>>>()?;
+    let (status, mut seen) = watch::channel(0);
+    let number = Arc::new(AtomicU64::new(0));
+    let floods: Vec<_> = (0..8)
+        .map(|_| flood(gateway.stack.url("everything"), Arc::clone(&number), status.clone()))
+        .map(tokio::spawn)
+        .collect();
+    drop(status);
+    seen.wait_for(|status| *status == 503).await.context("they are all asked about")?;
+    for token in tokens {
+        assert_eq!(gateway.status(&token).await?, 200, "while others make up tokens");
+        seen.wait_for(|status| *status == 503).await.context("they are over")?;
+    }
+    drop(seen);
+    for flood in floods {
+        flood.await??;
+    }
     gateway.stack.stop().await
 }

@@ -12,9 +12,9 @@ mod input;
 mod shared;
 mod state;
 
-use std::{borrow::Cow, mem, rc::Rc};
+use std::{borrow::Cow, mem, net::IpAddr, rc::Rc};
 
-use attache_protocol::mcp::method::Method;
+use attache_protocol::{mcp::method::Method, network::network};
 
 use self::state::{Arrived, Known, State, Waiting};
 pub use self::{
@@ -42,6 +42,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Exchange {
     endpoint: Rc<Endpoint>,
+    from: Option<IpAddr>,
     record: Option<Record>,
     state: State,
 }
@@ -49,10 +50,12 @@ pub struct Exchange {
 type Step = (State, Effect);
 
 impl Exchange {
-    /// A request to this endpoint begins.
+    /// A request to this endpoint begins; where it comes from need not be said unless [`Trust::counts`] it.
+    ///
+    /// [`Trust::counts`]: crate::request::token::Trust::counts
     #[must_use]
-    pub const fn new(endpoint: Rc<Endpoint>) -> Self {
-        Self { endpoint, record: None, state: State::Started }
+    pub const fn new(endpoint: Rc<Endpoint>, from: Option<IpAddr>) -> Self {
+        Self { endpoint, from, record: None, state: State::Started }
     }
 
     /// Takes what Envoy says, and says what Envoy is to do.
@@ -67,7 +70,7 @@ impl Exchange {
                 self.receive(state, body, shared, now_us)
             }
             (state, Input::TrustChanged { now_us }) => {
-                self.wake(state, Patience::Waits, shared, now_us)
+                self.wake(state, Patience::Waits(self.from), shared, now_us)
             }
             (state, Input::WaitExpired { now_us }) => {
                 self.wake(state, Patience::Over, shared, now_us)
@@ -138,6 +141,12 @@ impl Exchange {
         &self.endpoint
     }
 
+    /// The network that it comes from, if that matters.
+    #[must_use]
+    pub fn network(&self) -> Option<IpAddr> {
+        self.from.map(network)
+    }
+
     /// What was learned so far.
     #[must_use]
     pub const fn record(&self) -> Option<&Record> {
@@ -153,7 +162,8 @@ impl Exchange {
             Err(refusal) => return self.refuse(refusal, None),
         };
         let arrived = if end { Arrived::All(0) } else { Arrived::Part };
-        self.authorize(Waiting { headers, verb, arrived }, Patience::Waits, shared, now_us)
+        let waiting = Waiting { headers, verb, arrived };
+        self.authorize(waiting, Patience::Waits(self.from), shared, now_us)
     }
 
     fn grow(&mut self, state: State, held: usize, shared: &Shared) -> Step {

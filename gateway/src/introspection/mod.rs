@@ -6,32 +6,35 @@
 //!    └──no answer, rest──┘◀─────────────────────────────────────┘
 //! ```
 //!
-//! Everybody who waits for the same token waits for one answer. Strangers can make up tokens of the right form: they
-//! cause few questions a second, and none of theirs keeps a token that was good a moment ago from being asked about.
+//! Everybody who waits for the same token waits for one answer. Strangers can make up tokens of the right form: those
+//! of one network cause few questions a second, which leave others theirs, and none keeps a token that was good a
+//! moment ago from being asked about.
 //! Without an answer nobody gets in.
 
 mod answer;
+mod strangers;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::IpAddr,
     ops::Range,
     rc::Rc,
 };
 
-use attache_protocol::{bearer, personal_token::PREFIX, plugin, secret::Secret};
+use attache_protocol::{bearer, network::network, personal_token::PREFIX, plugin, secret::Secret};
 use jwt_compact::UntrustedToken;
 
+use self::strangers::Strangers;
 use crate::{
-    bucket::{Bucket, Rate},
     config::Endpoint,
     refusal::{Refusal, TokenFlaw},
     request::token::{Identity, Mark, MarkKey, Memory, Patience, Sight},
 };
 
-/// What strangers may have asked: twenty a second.
-const STRANGERS: Rate = Rate { cost_ms: 50, burst: 100 };
 /// Questions about unknown tokens that are open at the same time; more requests could not wait for them.
 const MOST_OPEN: usize = 64;
+/// Those of one network among them: the rest is for others.
+const MOST_OPEN_OF_ONE: usize = 48;
 /// The same, with those about tokens that were good a moment ago.
 const MOST_OPEN_FAMILIAR: usize = 256;
 /// Calls under way at the same time; other questions wait for their turn.
@@ -52,7 +55,7 @@ pub struct Introspection {
     open: BTreeMap<Mark, Open>,
     queue: VecDeque<Mark>,
     calls: usize,
-    strangers: Bucket,
+    strangers: Strangers,
     rest: Holds,
 }
 
@@ -73,6 +76,16 @@ struct Open {
     /// The body of the call; taken when it is made.
     body: Option<Secret<Vec<u8>>>,
     asked_ms: u64,
+    asker: Asker,
+}
+
+/// Because of whom a question is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asker {
+    /// Somebody whose token was good a moment ago.
+    Familiar,
+    /// Somebody of this network, if it is known.
+    Stranger(Option<IpAddr>),
 }
 
 /// A call that is to be made: `POST`, a form, with the shared secret.
@@ -106,7 +119,7 @@ impl Introspection {
             open: BTreeMap::new(),
             queue: VecDeque::new(),
             calls: 0,
-            strangers: Bucket::full(STRANGERS),
+            strangers: Strangers::new(),
             rest: 0..0,
         }
     }
@@ -114,6 +127,17 @@ impl Introspection {
     /// Which tokens are asked about.
     pub(crate) const fn takes(&self) -> plugin::Opaque {
         self.policy.tokens
+    }
+
+    /// Whether a credential begins as one that is asked about: no more is looked at than that takes, on each request.
+    pub(crate) fn may_ask_about(&self, credential: &[u8]) -> bool {
+        let credential = credential.trim_ascii();
+        let (scheme, token) = credential.split_at(bearer::scheme(credential).len());
+        scheme.eq_ignore_ascii_case(b"bearer")
+            && match self.policy.tokens {
+                plugin::Opaque::Personal => token.trim_ascii().starts_with(PREFIX.as_bytes()),
+                plugin::Opaque::Any => true,
+            }
     }
 
     /// Whether a token says nothing itself, and is asked about all the same, whatever its form.
@@ -131,25 +155,24 @@ impl Introspection {
     ) -> Sight {
         // What is answered is an answer for the resource that was asked about.
         let mark = self.key.mark(&[token, &endpoint.resource]);
-        let familiar = match self.good.recall(mark) {
+        let is_familiar = match self.good.recall(mark) {
             Some(good) if good.holds.contains(&now_ms) => return Sight::Verified(good.identity),
             known => known.is_some(),
         };
         if self.bad.recall(mark).is_some_and(|holds| holds.contains(&now_ms)) {
             return Sight::Refused(Refusal::InvalidToken(TokenFlaw::Unknown));
         }
-        if patience == Patience::Over {
-            return Sight::Refused(Refusal::NoAnswer);
-        }
+        let Patience::Waits(from) = patience else { return Sight::Refused(Refusal::NoAnswer) };
         if self.open.contains_key(&mark) {
             return Sight::Undecided;
         }
-        if self.rest.contains(&now_ms) || !self.may_ask(familiar, now_ms) {
+        let asker = if is_familiar { Asker::Familiar } else { Asker::Stranger(from.map(network)) };
+        if self.rest.contains(&now_ms) || !self.may_ask(asker, now_ms) {
             return Sight::Refused(Refusal::NoAnswer);
         }
         let resource = endpoint.resource.clone();
         let body = Some(form(token, &resource));
-        self.open.insert(mark, Open { resource, body, asked_ms: now_ms });
+        self.open.insert(mark, Open { resource, body, asked_ms: now_ms, asker });
         self.queue.push_back(mark);
         Sight::Undecided
     }
@@ -211,11 +234,10 @@ impl Introspection {
         self.rest = now_ms..now_ms.saturating_add(REST_MS);
     }
 
-    fn may_ask(&mut self, familiar: bool, now_ms: u64) -> bool {
-        if familiar {
-            return self.open.len() < MOST_OPEN_FAMILIAR;
-        }
-        self.open.len() < MOST_OPEN && self.strangers.pays(now_ms)
+    fn may_ask(&mut self, asker: Asker, now_ms: u64) -> bool {
+        let Asker::Stranger(from) = asker else { return self.open.len() < MOST_OPEN_FAMILIAR };
+        let theirs = self.open.values().filter(|open| open.asker == asker).count();
+        self.open.len() < MOST_OPEN && theirs < MOST_OPEN_OF_ONE && self.strangers.pay(from, now_ms)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Answered, MOST_CALLS, MOST_OPEN, Question, STRANGERS, carries_token};
+use super::{Answered, MOST_CALLS, MOST_OPEN, MOST_OPEN_OF_ONE, Question, carries_token};
 use crate::{
     config::Gateway,
     refusal::{Refusal, TokenFlaw},
@@ -17,6 +17,8 @@ use crate::{
 };
 
 const RESOURCE: &str = "https://gateway.example/mcp";
+/// Another network.
+const OTHER: &str = "198.51.100.7";
 
 /// A gateway with two endpoints, and what one worker of it knows.
 struct Desk {
@@ -59,7 +61,12 @@ impl Desk {
     }
 
     fn present(&mut self, token: &str, at: u64) -> Option<Outcome> {
-        self.present_at("/mcp", token, Patience::Waits, at)
+        self.present_at("/mcp", token, Patience::Waits(None), at)
+    }
+
+    /// As [`Self::present`], from there.
+    fn present_from(&mut self, address: &str, token: &str, at: u64) -> Option<Outcome> {
+        self.present_at("/mcp", token, Patience::Waits(address.parse().ok()), at)
     }
 
     fn next(&mut self, at: u64) -> Option<Question> {
@@ -205,7 +212,7 @@ fn an_answer_opens_only_the_resource_that_was_asked_about() {
     let both = json!([RESOURCE, "https://gateway.example/other"]);
     desk.learn(&token(1), &active_but(json!({"aud": both})), NOW_MS);
     assert_eq!(desk.present(&token(1), NOW_MS), good());
-    let elsewhere = desk.present_at("/other", &token(1), Patience::Waits, NOW_MS);
+    let elsewhere = desk.present_at("/other", &token(1), Patience::Waits(None), NOW_MS);
     assert_eq!(elsewhere, None, "asked about again");
     let question = desk.next(NOW_MS).expect("it is asked about");
     assert!(String::from_utf8_lossy(question.body.reveal()).ends_with("%2Fother"));
@@ -284,18 +291,43 @@ fn strangers_cause_few_questions_and_keep_nobody_from_being_asked_about() {
             asked += 1;
         }
     }
-    assert_eq!(asked, STRANGERS.burst, "what they may cause at once");
+    assert_eq!(asked, 100, "what those of one network may cause at once");
     assert_eq!(desk.present(&token(0), later), None, "it was good a moment ago");
     assert!(desk.next(later).is_some());
     assert_eq!(desk.present(&token(10_001), later), NO_ANSWER);
+    assert_eq!(desk.present_from(OTHER, &token(10_002), later), None, "others have their own");
     assert_eq!(desk.present(&token(10_001), later + 50), None, "and then twenty a second");
+}
+
+#[test]
+fn one_network_leaves_room_for_the_questions_of_others() {
+    let mut desk = Desk::new();
+    let mut open = |from, numbers: std::ops::Range<usize>| {
+        numbers.filter(|number| desk.present_from(from, &token(*number), NOW_MS).is_none()).count()
+    };
+    assert_eq!(open("192.0.2.1", 0..100), MOST_OPEN_OF_ONE);
+    // Another address of the same IPv6 network is not another network.
+    assert_eq!(open("2001:db8::1", 100..110), 10);
+    assert_eq!(open("2001:db8::2", 110..1000), MOST_OPEN - MOST_OPEN_OF_ONE - 10);
+}
+
+#[test]
+fn it_matters_where_a_request_comes_from_if_its_token_may_be_asked_about() {
+    let desk = Desk::new();
+    let counts = |value: &str| desk.trust.counts(&headers(&[("authorization", value)]));
+    assert!(counts(&format!("Bearer {}", token(1))) && counts("bearer attache_pat_"));
+    assert!(!counts("Bearer a.b.c") && !counts("Basic attache_pat_"));
+    assert!(!desk.trust.counts(&headers(&[])));
 }
 
 #[test]
 fn questions_that_are_open_are_bounded_and_take_turns() {
     let mut desk = Desk::new();
     let waiting = (1..=1_000).filter(|number| desk.present(&token(*number), NOW_MS).is_none());
-    assert_eq!(waiting.count(), MOST_OPEN);
+    assert_eq!(waiting.count(), MOST_OPEN_OF_ONE);
+    let of_others = (2_001..=2_100)
+        .filter(|number| desk.present_from(OTHER, &token(*number), NOW_MS).is_none());
+    assert_eq!(MOST_OPEN_OF_ONE + of_others.count(), MOST_OPEN);
     let mut calls: Vec<Question> = std::iter::from_fn(|| desk.next(NOW_MS)).collect();
     assert_eq!(calls.len(), MOST_CALLS);
     let answered = calls.pop().expect("a call");
@@ -327,7 +359,7 @@ fn where_there_are_no_opaque_tokens_each_is_a_malformed_jwt() {
     let endpoint = gateway.endpoint(b"/mcp").expect("it is there");
     let bearer = format!("Bearer {}", token(1));
     let field = Field::Once(bearer.as_bytes());
-    let verdict = trust.authorize(endpoint, field, Patience::Waits, NOW_MS);
+    let verdict = trust.authorize(endpoint, field, Patience::Waits(None), NOW_MS);
     let malformed = Refusal::InvalidToken(TokenFlaw::Malformed);
     assert!(matches!(verdict, Verdict::Refused(refusal) if refusal == malformed));
 }

@@ -37,7 +37,7 @@ impl Run {
 
     fn with(shared: Shared) -> Self {
         let endpoint = shared.gateway.endpoint(b"/mcp").expect("it is there").clone();
-        Self { shared, exchange: Some(Exchange::new(endpoint)) }
+        Self { shared, exchange: Some(Exchange::new(endpoint, None)) }
     }
 
     fn say(&mut self, input: Input<'_>) -> Effect {

@@ -181,14 +181,14 @@ fn what_is_no_jwt_is_asked_about_where_that_is_configured() {
     for opaque in ["Zk3-opaque_token", "attache_pat_x", "a.b", "a.b.c.d.e"] {
         let bearer = format!("Bearer {opaque}");
         let field = Field::Once(bearer.as_bytes());
-        let verdict = trust.authorize(endpoint, field, Patience::Waits, NOW_MS);
+        let verdict = trust.authorize(endpoint, field, Patience::Waits(None), NOW_MS);
         assert!(matches!(verdict, Verdict::Undecided), "{opaque}");
     }
     // A JWT is judged by what it says, never by asking.
     let forged = signed(&json!({"alg": "EdDSA", "kid": "k9"}), &good_claims(), "k9");
     let bearer = format!("Bearer {forged}");
     let field = Field::Once(bearer.as_bytes());
-    let verdict = trust.authorize(endpoint, field, Patience::Waits, NOW_MS);
+    let verdict = trust.authorize(endpoint, field, Patience::Waits(None), NOW_MS);
     assert!(matches!(verdict, Verdict::Refused(_)));
 }
 

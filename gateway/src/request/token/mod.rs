@@ -3,7 +3,7 @@
 //! The signature is checked once per token and worker; what depends on the endpoint or on the time is checked on
 //! every request. Tokens without a signature are asked about: [`crate::introspection`].
 
-use std::rc::Rc;
+use std::{net::IpAddr, rc::Rc};
 
 use attache_protocol::{
     bearer::{self, Authorization},
@@ -74,8 +74,8 @@ pub struct Trust {
 /// Whether a request can still wait for keys, or for an answer about its token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Patience {
-    /// It can.
-    Waits,
+    /// It can, and comes from there, as far as that was asked: see [`Trust::counts`].
+    Waits(Option<IpAddr>),
     /// It has waited long enough.
     Over,
 }
@@ -123,6 +123,13 @@ impl Trust {
             self.verified.forget();
         }
         Ok(adopted)
+    }
+
+    /// Whether a request may have to be asked about, so that it matters where it comes from.
+    #[must_use]
+    pub fn counts(&self, headers: &Headers) -> bool {
+        let Some(introspection) = &self.introspection else { return false };
+        headers.all("authorization").any(|value| introspection.may_ask_about(value))
     }
 
     /// Decides on the `Authorization` header of a request to `endpoint`.
@@ -257,7 +264,7 @@ impl Trust {
         }
         let Some(set) = self.keys.usable(now_ms) else {
             return match patience {
-                Patience::Waits => Sight::Undecided,
+                Patience::Waits(_) => Sight::Undecided,
                 Patience::Over => Sight::Refused(Refusal::NoKeys),
             };
         };
@@ -270,7 +277,7 @@ impl Trust {
             }
             Found::Ambiguous => flawed(TokenFlaw::MissingKeyId),
             Found::Unknown => match (self.keys.unknown_kid(now_ms), patience) {
-                (Hope::Soon, Patience::Waits) => Sight::Undecided,
+                (Hope::Soon, Patience::Waits(_)) => Sight::Undecided,
                 (Hope::Soon, Patience::Over) | (Hope::None, _) => flawed(TokenFlaw::UnknownKey),
             },
         }

@@ -343,12 +343,12 @@ fn a_token_before_the_first_keys_waits_and_then_fails() {
     let mut trust = Trust::new(&gateway, seed().mark_key);
     let bearer = format!("Bearer {}", token());
     let field = Field::Once(bearer.as_bytes());
-    let waits = trust.authorize(endpoint, field, Patience::Waits, NOW_MS);
+    let waits = trust.authorize(endpoint, field, Patience::Waits(None), NOW_MS);
     assert!(matches!(waits, Verdict::Undecided));
     let over = trust.authorize(endpoint, field, Patience::Over, NOW_MS);
     assert_eq!(outcome(over), Err(Refusal::NoKeys));
     let flawed = Field::Once(b"Bearer nonsense");
-    let at_once = trust.authorize(endpoint, flawed, Patience::Waits, NOW_MS);
+    let at_once = trust.authorize(endpoint, flawed, Patience::Waits(None), NOW_MS);
     assert_eq!(outcome(at_once), Err(Refusal::InvalidToken(TokenFlaw::Malformed)));
 }
 
@@ -363,15 +363,15 @@ fn an_unknown_key_waits_for_one_refresh_only() {
     );
     let field = Field::Once(bearer.as_bytes());
     let unknown = Err(Refusal::InvalidToken(TokenFlaw::UnknownKey));
-    let soon = trust.authorize(endpoint, field, Patience::Waits, NOW_MS + 1000);
+    let soon = trust.authorize(endpoint, field, Patience::Waits(None), NOW_MS + 1000);
     assert_eq!(outcome(soon), unknown, "the keys were fetched a moment ago");
     let later = NOW_MS + 31_000;
-    let waits = trust.authorize(endpoint, field, Patience::Waits, later);
+    let waits = trust.authorize(endpoint, field, Patience::Waits(None), later);
     assert!(matches!(waits, Verdict::Undecided));
     assert!(trust.keys.is_due(later));
     let keys = jwks(&["k1", "k2"]).to_string();
     trust.adopt(keys.as_bytes(), later).expect("the keys can be used");
-    let good = trust.authorize(endpoint, field, Patience::Waits, later);
+    let good = trust.authorize(endpoint, field, Patience::Waits(None), later);
     assert_eq!(outcome(good), Ok(Some("alice".to_owned())));
 }
 
