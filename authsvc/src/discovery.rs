@@ -219,7 +219,6 @@ mod tests {
             "/.well-known/openid-configuration/everything/mcp".to_owned(),
             "/everything/mcp/.well-known/openid-configuration".to_owned(),
             "/.well-known/other".to_owned(),
-            "/".to_owned(),
         ] {
             let answer = bench.public(get(&path)).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");

@@ -20,6 +20,7 @@ pub mod discovery;
 pub mod doctor;
 pub mod events;
 pub mod federation;
+pub mod home;
 pub mod init;
 pub mod introspection;
 pub mod keys;

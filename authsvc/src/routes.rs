@@ -23,7 +23,7 @@ use crate::{
     body::{self, Allowed},
     callback,
     correlation::{self, Entrance},
-    discovery, events, introspection,
+    discovery, events, home, introspection,
     metrics::{self, Listener},
     refusal::NotFound,
     registration::{self, management},
@@ -74,6 +74,7 @@ pub fn public(app: App) -> Router {
         .route("/oauth/consent", get(consent::get).post(consent::post))
         .route("/oauth/callback/{provider}", get(callback::get))
         .route("/account", get(account::get).post(account::post))
+        .route("/", get(home::get))
         .route("/oauth/token", post(token::token))
         .route("/oauth/revoke", post(token::revoke::revoke));
     finish(bounded(table.fallback(not_found), PUBLIC.body), PUBLIC, app)

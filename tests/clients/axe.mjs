@@ -18,6 +18,7 @@ const asked = (changes) => {
 
 // How to get to each page; the one after it starts where it ended.
 const pages = {
+  home: (page) => page.goto(new URL("/", authorizeUrl).href),
   "an error": (page) => page.goto(asked({ client_id: "unknown" })),
   "an error of a web site": (page) => page.goto(faultyUrl),
   login: (page) => page.goto(authorizeUrl),

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
     http,
     mcp::Mcp,
@@ -196,6 +196,27 @@ async fn other_hosts_and_other_paths_are_not_ours() -> Result<()> {
         assert_eq!(answer.status(), 404, "{path}");
     }
     assert_eq!(gateway.server.seen(), []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_browser_is_told_what_this_is_and_a_client_where_mcp_is() -> Result<()> {
+    let gateway = Gateway::start().await?;
+    let url = format!("{}/?from=somewhere", gateway.stack.public_url());
+    let asked = |accept: &'static str| gateway.http.get(&url).header("accept", accept).send();
+    let page = asked("text/html,application/xhtml+xml;q=0.9").await?;
+    assert_eq!(page.status(), 200);
+    let policy = page.headers()["content-security-policy"].to_str()?.to_owned();
+    ensure!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    ensure!(!page.headers().contains_key("access-control-allow-origin"), "{:?}", page.headers());
+    let page = page.text().await?;
+    ensure!(page.contains(&gateway.stack.url("everything")) && page.contains("/account"), "{page}");
+    for accept in ["*/*", "application/json, text/event-stream"] {
+        let answer = asked(accept).await?;
+        assert_eq!(answer.status(), 404, "{accept}");
+        let told = answer.text().await?;
+        ensure!(told.contains(&gateway.stack.url("everything")), "{told}");
+    }
     Ok(())
 }
 

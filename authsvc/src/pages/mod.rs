@@ -1,5 +1,5 @@
-//! The pages that a user sees: login, consent, the way back, their own, and what went wrong. HTML without script, one inline style whose
-//! digest is in the policy, everything that others wrote escaped by the templates.
+//! The pages that a user sees: what this is, login, consent, the way back, their own, and what went wrong. HTML without
+//! script, one inline style whose digest is in the policy, everything that others wrote escaped by the templates.
 
 pub mod error;
 pub mod words;
@@ -272,6 +272,20 @@ pub struct Moment {
     pub exact: String,
     /// As people write it.
     pub words: String,
+}
+
+/// What somebody sees who opens the gateway itself.
+#[derive(Debug, Template)]
+#[template(path = "home.html")]
+pub struct Home {
+    /// See [`STYLE`].
+    pub style: &'static str,
+    /// Host of the public URL.
+    pub gateway: String,
+    /// The URL of each MCP server.
+    pub servers: Vec<String>,
+    /// Whether people log in here, and have a page of their own.
+    pub has_account: bool,
 }
 
 /// What a user sees after they have signed out.

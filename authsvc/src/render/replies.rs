@@ -16,7 +16,7 @@ const TOO_BUSY: &str = "response.code_details == 'overload'";
 const TOO_SLOW: &str = "response.code == 408 && response.code_details in ['stream_idle_timeout', 'request_overall_timeout']";
 
 /// Paths of pages, and of all that authsvc serves, with their queries.
-const PAGES: &str = "/(oauth/(authorize|login|consent)|account)(\\?.*)?";
+const PAGES: &str = "/(oauth/(authorize|login|consent)|account)?(\\?.*)?";
 const OAUTH: &str = "/(oauth|\\.well-known)/.*";
 
 /// An answer for authsvc's paths, and one for those of MCP servers.

@@ -75,6 +75,7 @@ const AUTHSVC_TIMEOUT: &str = "20s";
 /// Both virtual hosts.
 pub(super) fn configuration(config: &Config) -> Tree {
     let mut routes = public(config);
+    routes.push(home());
     routes.push(preflight());
     routes.push(nothing_here(config));
     let ours = section! {
@@ -109,6 +110,20 @@ pub(super) fn public(config: &Config) -> Vec<Tree> {
     let pages = pages.into_iter().chain([callback]);
     let pages = pages.map(|matched| authsvc(matched, filters()));
     config.servers.iter().map(server).chain(open).chain(pages).collect()
+}
+
+/// The page about the gateway, for browsers: a client that was given this URL by mistake is told of the right ones as
+/// at every other path. In an Envoy of one's own, `/` may be something else.
+fn home() -> Tree {
+    let header = |name: &str, wanted: Tree| section! { "name" => name, "string_match" => wanted };
+    let matched = section! {
+        "path" => "/",
+        "headers" => list![
+            header(":method", section! { "safe_regex" => section! { "regex" => "GET|HEAD" } }),
+            header("accept", section! { "contains" => "text/html" }),
+        ],
+    };
+    authsvc(matched, section! { BUFFER_FILTER => whole(), CORS_FILTER => without_cors() })
 }
 
 /// Any origin may call: nothing here is authorized by cookies or by where it comes from, and the filter refuses
