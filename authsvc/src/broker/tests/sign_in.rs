@@ -6,8 +6,8 @@ use super::{Browser, FakeProvider, Fault, gateway, path, query, redeem, url, web
 use crate::{
     authorization::tests::browser::hidden,
     config::{Brokered, Registrar, Registration},
-    store::{accounts::Fate, endings::EndedBy},
-    testing::{Answer, RESOURCE},
+    store::accounts::Fate,
+    testing::{Answer, RESOURCE, entry},
 };
 
 /// The login page, for somebody who wants to see their own.
@@ -109,7 +109,7 @@ async fn somebody_who_was_switched_off_does_not_see_their_page() {
     let (fake, bench) = gateway(|_settings| ()).await;
     sign_in(&mut Browser::new(&bench), &fake).await;
     let id = bench.app.store.accounts().await.unwrap().swap_remove(0).id;
-    bench.app.store.change_account(&id, Fate::Disabled, EndedBy::Operator, 1).await.unwrap();
+    bench.app.store.change_account(&id, Fate::Disabled, entry(1)).await.unwrap();
     let page = sign_in(&mut Browser::new(&bench), &fake).await;
     assert_eq!(page.status, StatusCode::FORBIDDEN, "{page:?}");
     assert!(page.body.contains("has switched it off"), "{}", page.body);
