@@ -66,8 +66,12 @@ impl Fetcher {
     /// # Errors
     /// When the system has no root certificates.
     pub fn new(policy: MetadataDocuments) -> Result<Self, reqwest::Error> {
-        let client = Guarded::new(policy.targets, BOUNDS)?;
-        Ok(Self { client, policy, turns: Turns::default() })
+        Ok(Self::through(Guarded::new(policy.targets, BOUNDS)?, policy))
+    }
+
+    /// Fetches through this client.
+    pub(super) fn through(client: Guarded, policy: MetadataDocuments) -> Self {
+        Self { client, policy, turns: Turns::default() }
     }
 
     /// Whose documents are trusted.

@@ -1,11 +1,12 @@
 //! Asks others for JSON: over TLS at globally routable addresses, unless the operator says otherwise, without
 //! redirects, not too long and not too much.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use attache_protocol::secret::Secret;
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode,
+    dns::Resolve,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap},
 };
 use thiserror::Error;
@@ -13,7 +14,7 @@ use url::Url;
 
 use super::{
     explain,
-    target::{self, GuardedResolver, TargetError},
+    target::{self, GuardedResolver, System, TargetError},
 };
 use crate::config::WebhookTargets;
 
@@ -81,9 +82,21 @@ impl Guarded {
     /// # Errors
     /// When the system has no root certificates.
     pub fn new(targets: WebhookTargets, bounds: Bounds) -> Result<Self, reqwest::Error> {
+        Self::asking(System, targets, bounds)
+    }
+
+    /// The same, with somebody else than the system to ask for the addresses of names.
+    ///
+    /// # Errors
+    /// When the system has no root certificates.
+    pub fn asking(
+        names: impl Resolve + 'static,
+        targets: WebhookTargets,
+        bounds: Bounds,
+    ) -> Result<Self, reqwest::Error> {
         let client = super::builder("https")
             .http1_only()
-            .dns_resolver(GuardedResolver::new(targets))
+            .dns_resolver(GuardedResolver::asking(names, targets))
             .timeout(bounds.time)
             .build()?;
         Ok(Self { client, targets, bytes: bounds.bytes })
@@ -202,7 +215,22 @@ impl Reply {
 
 /// The URL may carry secrets, or is a stranger's and in the log beside it.
 fn silent(error: reqwest::Error) -> Unanswered {
-    Unanswered::Silent(explain(error))
+    match refused(&error) {
+        Some(refused) => refused.into(),
+        None => Unanswered::Silent(explain(error)),
+    }
+}
+
+/// What our resolver said, if it was that.
+fn refused(error: &reqwest::Error) -> Option<TargetError> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(refused) = cause.downcast_ref::<TargetError>() {
+            return Some(refused.clone());
+        }
+        source = cause.source();
+    }
+    None
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

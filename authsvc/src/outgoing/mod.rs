@@ -3,6 +3,8 @@
 
 pub mod guarded;
 pub mod target;
+#[cfg(test)]
+mod tests;
 
 use reqwest::{Client, ClientBuilder, redirect};
 use std::error::Error;

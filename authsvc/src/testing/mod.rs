@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod log;
 pub(crate) mod place;
 pub(crate) mod provider;
+pub(crate) mod strangers;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 

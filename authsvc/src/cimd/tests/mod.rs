@@ -34,6 +34,7 @@ use crate::{
 };
 
 mod keys;
+mod ssrf;
 
 const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 /// Where requests come from of which that is not known.
@@ -173,7 +174,7 @@ async fn s54_what_is_gone_or_wrong_is_no_client_even_if_it_was_one() {
 }
 
 #[tokio::test]
-async fn s55_a_document_is_not_fetched_from_this_machine_or_a_private_network() {
+async fn s55_ssrf_a_document_is_not_fetched_from_this_machine_or_a_private_network() {
     let (bench, site) = (Bench::new().await, Site::start().await);
     let port = site.origin.rsplit(':').next().unwrap().to_owned();
     for host in

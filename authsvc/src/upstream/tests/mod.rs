@@ -27,6 +27,7 @@ mod callback;
 mod discovery;
 mod id_token;
 mod identity;
+mod ssrf;
 
 const REDIRECT_URI: &str = "http://localhost:8080/oauth/callback/example";
 
