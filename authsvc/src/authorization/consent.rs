@@ -162,6 +162,7 @@ pub(crate) async fn described(
         resources: asked.resources.clone(),
         receiver: shown,
         receiver_note,
+        redirect_uri: asked.destination.redirect_uri.clone(),
         warning: words::warning(&receiver),
         account: None,
         elsewhere: None,

@@ -137,6 +137,8 @@ pub struct Consent {
     pub receiver: String,
     /// What that means, where the name alone does not say it.
     pub receiver_note: Option<&'static str>,
+    /// Where exactly the code goes: one host may have many applications.
+    pub redirect_uri: String,
     /// Why to look twice.
     pub warning: Option<&'static str>,
     /// Whose name the application bears although it is not known to be theirs.

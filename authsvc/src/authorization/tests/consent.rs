@@ -18,6 +18,7 @@ async fn s40_c4_c5_c6_the_page_says_who_asks_for_what_and_where_it_goes() {
         "Web Client",
         "nobody has verified it",
         "client.example",
+        WEB_REDIRECT,
         "Use its tools, prompts and resources in your name",
         "<code>mcp</code>",
         "Stay connected while you are away",
@@ -165,7 +166,7 @@ async fn another_account_begins_with_a_login() {
 }
 
 #[tokio::test]
-async fn c11_nothing_is_granted_before_the_answer() {
+async fn c2_c11_nothing_is_granted_before_the_answer() {
     let bench = Bench::new().await;
     register(&bench).await;
     let mut browser = Browser::new(&bench);
