@@ -23,8 +23,12 @@ pub struct Person {
     link: Option<String>,
     /// Whether they pass over the buttons that lead to providers.
     stays: bool,
+    /// What their answer is worth where a page has a form with it: a no, instead of the first button.
+    refusal: Option<String>,
     /// By origin, then name.
     cookies: BTreeMap<(String, String), String>,
+    /// Every URL that was opened, forms that were sent included, oldest first.
+    pub visited: Vec<Url>,
     /// Every page shown, oldest first.
     pub pages: Vec<String>,
     /// Every value of a cookie that was set, oldest first.
@@ -48,6 +52,8 @@ impl Person {
             origins: Vec::new(),
             link: None,
             stays: false,
+            refusal: None,
+            visited: Vec::new(),
             cookies: BTreeMap::new(),
             pages: Vec::new(),
             set: Vec::new(),
@@ -78,6 +84,20 @@ impl Person {
         self
     }
 
+    /// The same, who says no by this value where it can be said.
+    #[must_use]
+    pub fn refusing(mut self, value: &str) -> Self {
+        self.refusal = Some(value.to_owned());
+        self
+    }
+
+    /// The same, who says yes again.
+    #[must_use]
+    pub fn agreeing(mut self) -> Self {
+        self.refusal = None;
+        self
+    }
+
     /// Opens an authorization URL, logs in and consents where asked; where the browser is sent in the end.
     ///
     /// # Errors
@@ -100,7 +120,7 @@ impl Person {
             let page = answer.text().await?;
             self.pages.push(page.clone());
             ensure!(status == 200, "{here}: {status} {page}");
-            answer = match (Form::first(self.read(&page)), self.chosen(&page)) {
+            answer = match (self.form(&page), self.chosen(&page)) {
                 (Some(form), _) => self.submit(&here, form).await?,
                 (None, Some(link)) => self.get(&here.join(&link)?).await?,
                 (None, None) => bail!("no form at {here}:\n{page}"),
@@ -129,6 +149,12 @@ impl Person {
         bail!("no end of redirects at {}", answer.url())
     }
 
+    /// The form that they fill in.
+    fn form(&self, page: &str) -> Option<Form> {
+        let refusal = self.refusal.as_deref().and_then(|value| Form::with(page, value));
+        refusal.or_else(|| Form::first(self.read(page)))
+    }
+
     /// A page, or what comes after the buttons that lead to providers.
     fn read<'a>(&self, page: &'a str) -> &'a str {
         let rest =
@@ -142,6 +168,7 @@ impl Person {
     }
 
     async fn get(&mut self, url: &Url) -> Result<Response> {
+        self.visited.push(url.clone());
         let request = self.http.get(url.clone()).header(header::COOKIE, self.cookies_of(url));
         let answer = request.send().await?;
         self.keep(&answer);
@@ -150,6 +177,7 @@ impl Person {
 
     async fn submit(&mut self, page: &Url, form: Form) -> Result<Response> {
         let target = page.join(&form.action)?;
+        self.visited.push(target.clone());
         let fields: Vec<(String, String)> =
             form.fields.into_iter().map(|field| self.fill_in(field)).collect();
         let answer = self
@@ -219,12 +247,28 @@ struct Form {
 impl Form {
     /// The first form of a page: its inputs, and its first button that has a name.
     fn first(page: &str) -> Option<Self> {
-        let form = page.split_once("<form")?.1.split_once("</form>")?.0;
+        Self::read(forms(page).next()?, |_button| true)
+    }
+
+    /// The first form of a page in which this value is hidden, or is that of a button: then with that button.
+    fn with(page: &str, value: &str) -> Option<Self> {
+        let wanted = |field: &(String, String)| field.1 == value;
+        forms(page).find_map(|form| {
+            let found = Self::read(form, |button| wanted(button))?;
+            found.fields.iter().any(wanted).then_some(found)
+        })
+    }
+
+    fn read(form: &str, button: impl Fn(&(String, String)) -> bool) -> Option<Self> {
         let action = attribute(form.split_once('>')?.0, "action").unwrap_or_default();
         let mut fields: Vec<(String, String)> = tags(form, "<input").filter_map(named).collect();
-        fields.extend(tags(form, "<button").find_map(named));
+        fields.extend(tags(form, "<button").filter_map(named).find(button));
         Some(Self { action, fields })
     }
+}
+
+fn forms(page: &str) -> impl Iterator<Item = &str> {
+    page.split("<form").skip(1).filter_map(|rest| rest.split_once("</form>")).map(|(form, _)| form)
 }
 
 fn tags<'a>(html: &'a str, open: &'a str) -> impl Iterator<Item = &'a str> {
@@ -259,12 +303,14 @@ mod tests {
             name="csrf" value="x&#39;y"><input name="email"><button name="decision" value="allow">Allow</button>
             <button name="decision" value="deny">Deny</button></form>"#;
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(
-            Form::first(page),
+        let expected = |decision| {
             Some(Form {
                 action: "/oauth/login?a=1&b=2".to_owned(),
-                fields: vec![field("csrf", "x'y"), field("email", ""), field("decision", "allow")],
+                fields: vec![field("csrf", "x'y"), field("email", ""), field("decision", decision)],
             })
-        );
+        };
+        assert_eq!(Form::first(page), expected("allow"));
+        assert_eq!(Form::with(page, "deny"), expected("deny"));
+        assert_eq!(Form::with(page, "perhaps"), None);
     }
 }

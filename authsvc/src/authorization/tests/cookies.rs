@@ -9,7 +9,8 @@ use crate::{
     testing::{Answer, Bench, PASSWORD, get},
 };
 
-fn assert_headers(answer: &Answer) {
+/// What no page and no redirect of ours goes without.
+pub(crate) fn assert_headers(answer: &Answer) {
     let policy = answer.header("content-security-policy");
     for directive in
         ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "style-src 'sha256-"]

@@ -3,7 +3,7 @@
 mod authorize;
 pub(crate) mod browser;
 mod consent;
-mod cookies;
+pub(crate) mod cookies;
 mod login;
 mod prompt;
 mod refusals;

@@ -1,6 +1,7 @@
 //! Before a provider, as browsers and clients meet it.
 
 mod clients;
+mod deputy;
 mod dex;
 mod opaque;
 mod refreshing;

@@ -142,7 +142,7 @@ async fn without_local_users_there_is_no_form_for_a_password() {
 }
 
 #[tokio::test]
-async fn s47_c11_only_the_button_of_the_login_page_sends_anybody_away() {
+async fn s47_c2_c11_only_the_button_of_the_login_page_sends_anybody_away() {
     let (_fake, bench) = one().await;
     let mut browser = Browser::new(&bench);
     let page = login_page(&mut browser).await;
@@ -196,7 +196,7 @@ async fn s47_c11_state_is_random_single_use_and_kept_as_a_digest() {
 }
 
 #[tokio::test]
-async fn s47_what_one_browser_began_no_other_can_finish() {
+async fn s47_c11_what_one_browser_began_no_other_can_finish() {
     let (fake, bench) = one().await;
     let mut browser = Browser::new(&bench);
     let page = login_page(&mut browser).await;
