@@ -47,6 +47,8 @@ pub struct OAuth {
     pub discovered: Discovered,
     /// As registered.
     pub client_id: String,
+    /// Where it waits for its code.
+    pub redirect_uri: String,
 }
 
 impl OAuth {
@@ -79,7 +81,7 @@ impl OAuth {
         ensure!(registered.status() == 201, "registration: {}", said(registered).await);
         let registered: Value = registered.json().await?;
         let client_id = text(&registered, "client_id")?.to_owned();
-        Ok(Self { http, discovered, client_id })
+        Ok(Self { http, discovered, client_id, redirect_uri: redirect_uri.to_owned() })
     }
 
     /// The authorization request.
@@ -92,7 +94,7 @@ impl OAuth {
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.client_id)
-            .append_pair("redirect_uri", REDIRECT_URI)
+            .append_pair("redirect_uri", &self.redirect_uri)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256")
             .append_pair("state", state)
@@ -108,7 +110,7 @@ impl OAuth {
     pub async fn authorize(&self, person: &mut Person, scope: &str) -> Result<String> {
         let state = "a state of ours, & its = signs";
         let redirected = person.authorize(&self.authorization_url(scope, state)?).await?;
-        ensure!(redirected.as_str().starts_with(REDIRECT_URI), "redirected to {redirected}");
+        ensure!(redirected.as_str().starts_with(&self.redirect_uri), "redirected to {redirected}");
         let query = |name| {
             redirected.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value)
         };
@@ -130,7 +132,7 @@ impl OAuth {
         self.token(&[
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", REDIRECT_URI),
+            ("redirect_uri", &self.redirect_uri),
             ("client_id", &self.client_id),
             ("code_verifier", VERIFIER),
             ("resource", resource),

@@ -8,7 +8,7 @@ use attache_tests::{
     dex::{self, Connector, Dex, NEWEST, OLD, Setup, admin},
     http,
     mcp::Mcp,
-    oauth::{self, OAuth, REDIRECT_URI, Tokens, VERIFIER},
+    oauth::{self, OAuth, REDIRECT_URI, Tokens},
     person::Person,
     script::Script,
     stack::{self, Stack, fresh_folder, parts},
@@ -237,16 +237,80 @@ async fn over_mutual_tls_and_with_doctor() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_does_not_agree_is_denied_before_dex_and_who_waits_at_dex_loses_nothing() -> Result<()>
+async fn who_does_not_agree_is_denied_before_dex_and_who_says_no_at_dex_may_go_back() -> Result<()>
 {
     let mut setup = Setup::new(&[Connector::Mock]);
     setup.config["oauth2"]["skipApprovalScreen"] = json!(false);
     let gateway = Gateway::start(setup).await?;
-    // With its own approval page it works as well: people are asked twice.
-    let mut person = admin(gateway.dex.issuer());
-    let (_, tokens) = gateway.connect(&mut person).await?;
+    let issuer = gateway.dex.issuer();
+    let client = OAuth::register(&gateway.url()).await?;
+    let url = client.authorization_url(SCOPE, "s")?;
+
+    // Our question is the first, and its no goes to the application.
+    let mut person = admin(issuer).refusing("deny");
+    let back = person.authorize(&url).await?;
+    let said = |name: &str| back.query_pairs().find(|(other, _)| other == name);
+    ensure!(said("error").is_some_and(|(_, code)| code == "access_denied"), "{back}");
+    ensure!(said("state").is_some() && said("iss").is_some(), "{back}");
+    ensure!(!person.visited.iter().any(|url| url.as_str().starts_with(issuer)), "they were there");
+
+    // Dex' own question, where it is not switched off, has a no that ends on a page of Dex.
+    let mut person = admin(issuer).refusing("rejected");
+    let ended = person.authorize(&url).await.err().context("let in")?.to_string();
+    ensure!(ended.contains("500") && ended.contains("Approval rejected"), "{ended}");
+    // The way back is that of the browser: our question is still there, and good for another way.
+    let question = person.visited.iter().find(|url| url.path() == "/oauth/consent");
+    let question = question.context("no question")?.clone();
+    let mut person = person.agreeing();
+    let back = person.authorize(&question).await?;
+    let (_, code) =
+        back.query_pairs().find(|(name, _)| name == "code").with_context(|| format!("{back}"))?;
+    let tokens = client.exchange(&code).await?;
     ensure!(gateway.opens(&tokens.access).await? == 200, "refused");
     ensure!(person.pages.iter().any(|page| page.contains("Grant Access")), "Dex did not ask");
+    gateway.stack.stop().await
+}
+
+/// One registration, and another port each time that the program runs (RFC 8252 section 7.3).
+#[tokio::test]
+async fn a_native_client_waits_at_another_port_each_time() -> Result<()> {
+    let gateway = Gateway::start(Setup::new(&[Connector::Mock])).await?;
+    let issuer = gateway.dex.issuer();
+    let registered = OAuth::register_for(&gateway.url(), "http://127.0.0.1:49152/callback").await?;
+    let at = |redirect_uri: &str| {
+        let mut client = registered.clone();
+        redirect_uri.clone_into(&mut client.redirect_uri);
+        client
+    };
+    let (one, other) =
+        (at("http://127.0.0.1:49153/callback"), at("http://127.0.0.1:50001/callback"));
+    // Two of them at the same time.
+    let (mut here, mut there) = (admin(issuer), admin(issuer));
+    let codes =
+        tokio::try_join!(one.authorize(&mut here, SCOPE), other.authorize(&mut there, SCOPE))?;
+    for (client, code) in [(&one, &codes.0), (&other, &codes.1)] {
+        let tokens = client.exchange(code).await?;
+        is_for(&tokens.access, issuer, &gateway.url())?;
+        ensure!(gateway.opens(&tokens.access).await? == 200, "{}", client.redirect_uri);
+        let next = client.refresh(&tokens.refresh.context("no refresh token")?).await?;
+        ensure!(gateway.opens(&next.access).await? == 200, "{}", client.redirect_uri);
+    }
+    // A code is for the port where it was waited for.
+    let code = one.authorize(&mut admin(issuer), SCOPE).await?;
+    let refused = other.exchange(&code).await.err().context("a code for another port")?;
+    ensure!(refused.to_string().contains("invalid_grant"), "{refused}");
+    // Only the port is free.
+    for uri in [
+        "http://127.0.0.1:49153/elsewhere",
+        "http://localhost:49153/callback",
+        "http://[::1]:49153/callback",
+        "https://127.0.0.1:49153/callback",
+    ] {
+        let mut person = admin(issuer);
+        let refused = at(uri).authorize(&mut person, SCOPE).await.err().context("let in")?;
+        ensure!(refused.to_string().contains("400"), "{uri}: {refused}");
+        ensure!(person.visited.len() == 1, "{uri} leads somewhere");
+    }
     gateway.stack.stop().await
 }
 
@@ -278,23 +342,10 @@ async fn a_client_with_a_document() -> Result<()> {
     let stack = gateway.start().await?;
     let mut client = OAuth::register(&stack.url("everything")).await?;
     id.clone_into(&mut client.client_id);
-    let mut url = client.authorization_url(SCOPE, "state")?;
-    let loopback = REDIRECT_URI.replace("127.0.0.1", "localhost");
-    let query = url.query().unwrap_or_default().replace("127.0.0.1", "localhost");
-    url.set_query(Some(&query));
-    let back = admin(dex.issuer()).authorize(&url).await?;
-    ensure!(back.as_str().starts_with(&loopback), "{back}");
-    let (_, code) =
-        back.query_pairs().find(|(name, _)| name == "code").with_context(|| format!("{back}"))?;
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", &*code),
-        ("redirect_uri", &loopback),
-        ("client_id", id),
-        ("code_verifier", VERIFIER),
-    ];
-    let answer: Value = client.ask(&form).await?.json().await?;
-    let token = answer["access_token"].as_str().with_context(|| format!("{answer}"))?;
+    client.redirect_uri = REDIRECT_URI.replace("127.0.0.1", "localhost");
+    let code = client.authorize(&mut admin(dex.issuer()), SCOPE).await?;
+    let tokens = client.exchange(&code).await?;
+    let token = &tokens.access;
     is_for(token, dex.issuer(), &stack.url("everything"))?;
     let mcp = Mcp::new(&stack.url("everything"), Some(token));
     ensure!(mcp.post(LIST).await?.status() == 200, "refused");
