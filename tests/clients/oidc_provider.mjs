@@ -5,11 +5,12 @@
 // The configuration: `clients` and everything else that oidc-provider takes as data, and besides `people`: claims by
 // the name that they type to log in (any password will do), `path`: where below the origin the issuer is, and `resources`:
 // it issues access tokens for resources (RFC 8707), in the `format` jwt or opaque, for the `audience` that is given or else
-// the resource; then clients may register themselves, and ask about tokens and give them back.
+// the resource; then clients may register themselves, and ask about tokens and give them back; `failures`: what `fail` would
+// tell it, from its first moment on.
 // Says {"issuer": URL} when it listens. Then, a line each, answered by {"done": true}:
 //   {"rotate": true}                      it signs with another key, and publishes only that
 //   {"fail": {"path": "/token", ...}}     requests for this path get `status`, or `body` as it is, or nothing (`hang`)
-//   {"mend": true}                        all is well again
+//   {"mend": true | "/token"}             all is well again, or what was wrong at this path
 //   {"deny": true | false}                whoever comes to log in is sent back with access_denied
 
 // That it keeps everything in memory and asks with pages of its own is meant so; standard output is ours.
@@ -21,11 +22,11 @@ import { createInterface } from "node:readline";
 import Provider from "oidc-provider";
 
 const [port, text] = process.argv.slice(2);
-const { people = {}, path = "", resources, ...given } = JSON.parse(text);
+const { people = {}, path = "", resources, failures: early = [], ...given } = JSON.parse(text);
 const issuer = `http://127.0.0.1:${port}${path}`;
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
-let failures = [];
+let failures = early;
 let denies = false;
 let provider;
 let serve;
@@ -95,7 +96,7 @@ const server = createServer(async (request, response) => {
 const orders = {
   rotate: () => start(),
   fail: (failure) => failures.push(failure),
-  mend: () => { failures = []; },
+  mend: (what) => { failures = failures.filter((failure) => what !== true && failure.path !== what); },
   deny: (whether) => { denies = whether; },
 };
 

@@ -29,8 +29,16 @@ impl OidcProvider {
     /// # Errors
     /// When it does not come up.
     pub async fn start(configuration: &Value) -> Result<Self> {
+        Self::start_at(ports::free().port(), configuration).await
+    }
+
+    /// The same on this port, for whoever has to know its issuer before.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_at(port: u16, configuration: &Value) -> Result<Self> {
         let script = parts::root().join("tests/clients/oidc_provider.mjs");
-        let (port, configuration) = (ports::free().port().to_string(), configuration.to_string());
+        let (port, configuration) = (port.to_string(), configuration.to_string());
         let mut script = Script::start(&parts::node_22()?, &script, &[&port, &configuration])?;
         let issuer = script.said("issuer", &mut Person::admin()).await?;
         let issuer = issuer.as_str().context("an issuer")?.to_owned();

@@ -11,13 +11,18 @@ use attache_tests::{
     person::Person,
     provider::{CLIENT_ID, CLIENT_SECRET, OidcProvider},
     script::Script,
-    stack::{Setup, Stack, eventually, parts},
+    stack::{Setup, Stack, eventually, parts, ports},
     upstream::{Upstream, mcp},
 };
 use serde_json::{Value, json};
 
 const SCOPE: &str = "mcp offline_access";
+/// Below which the provider is.
+const PATH: &str = "/realms/mcp";
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+
+/// With what is looked for again a few seconds later.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// How authsvc becomes a client of the provider.
 #[derive(Clone, Copy, Debug)]
@@ -52,33 +57,10 @@ impl Gateway {
         change: impl FnOnce(&mut Value),
     ) -> Result<Self> {
         let server = Upstream::start(mcp::echo).await?;
-        let mut setup = setup.server("everything", &server.url("/mcp"));
-        let public_url = setup.config["public_url"].as_str().context("a URL")?;
-        let client = json!({
-            "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-            "redirect_uris": [format!("{public_url}/oauth/callback/external")],
-            "grant_types": ["authorization_code", "refresh_token"],
-        });
-        let people = json!({ "jane": { "groups": ["staff"] } });
-        let provider = OidcProvider::start(&json!({
-            "clients": [client], "people": people, "resources": resources, "path": "/realms/mcp",
-            "scopes": ["openid", "offline_access", "mcp"],
-        }))
-        .await?;
-        let known = json!({ "id": CLIENT_ID, "secret": CLIENT_SECRET });
-        let mut external = json!({
-            "issuer": provider.issuer,
-            "allow_private": true,
-            "introspection": { "cache": "5s", "client": known },
-        });
-        match registrar {
-            Registrar::Static => external["client"] = known,
-            Registrar::Registration => external["registration"] = json!({ "enabled": "true" }),
-        }
-        change(&mut external);
-        setup.config["authorization"] = json!({ "external": external });
-        let stack = setup.start().await?;
+        let setup = setup.server("everything", &server.url("/mcp"));
+        let plan = Plan::of(setup, registrar, &resources, change)?;
+        let provider = OidcProvider::start_at(plan.port, &plan.provider).await?;
+        let stack = plan.setup.start().await?;
         Ok(Self { stack, provider, _server: server })
     }
 
@@ -96,6 +78,51 @@ impl Gateway {
     async fn list(&self, token: &str) -> Result<u16> {
         let mcp = Mcp::new(&self.stack.url("everything"), Some(token));
         Ok(mcp.post(LIST).await?.status().as_u16())
+    }
+}
+
+/// A gateway and its provider, before either runs.
+struct Plan {
+    setup: Setup,
+    provider: Value,
+    port: u16,
+    issuer: String,
+}
+
+impl Plan {
+    fn of(
+        mut setup: Setup,
+        registrar: Registrar,
+        resources: &Value,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Self> {
+        let port = ports::free().port();
+        let issuer = format!("http://127.0.0.1:{port}{PATH}");
+        let public_url = setup.config["public_url"].as_str().context("a URL")?;
+        let client = json!({
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "redirect_uris": [format!("{public_url}/oauth/callback/external")],
+            "grant_types": ["authorization_code", "refresh_token"],
+        });
+        let people = json!({ "jane": { "groups": ["staff"] } });
+        let provider = json!({
+            "clients": [client], "people": people, "resources": resources, "path": PATH,
+            "scopes": ["openid", "offline_access", "mcp"],
+        });
+        let known = json!({ "id": CLIENT_ID, "secret": CLIENT_SECRET });
+        let mut external = json!({
+            "issuer": issuer,
+            "allow_private": true,
+            "introspection": { "cache": "5s", "client": known },
+        });
+        match registrar {
+            Registrar::Static => external["client"] = known,
+            Registrar::Registration => external["registration"] = json!({ "enabled": "true" }),
+        }
+        change(&mut external);
+        setup.config["authorization"] = json!({ "external": external });
+        Ok(Self { setup, provider, port, issuer })
     }
 }
 
@@ -240,6 +267,96 @@ async fn while_the_provider_is_down_nothing_is_lost() -> Result<()> {
     gateway.stack.stop().await
 }
 
+/// Why somebody is not let in: what the page says.
+async fn told(client: &OAuth, mut person: Person) -> Result<String> {
+    let failed = client.authorize(&mut person, SCOPE).await;
+    Ok(failed.err().context("somebody was let in")?.to_string())
+}
+
+#[tokio::test]
+async fn a_provider_that_is_slow_or_answers_garbage_costs_nothing_but_time() -> Result<()> {
+    let mut gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
+    let (client, tokens) = gateway.connect().await?;
+    let mut refresh = tokens.refresh.context("no refresh token")?;
+    let (slow, garbage) = (("503", "does not answer just now"), ("502", "do not understand"));
+    for (failure, (status, text), error) in [
+        (json!({ "hang": true }), slow, "temporarily_unavailable"),
+        (json!({ "body": "<html>", "type": "text/html" }), garbage, "server_error"),
+        (json!({ "body": "{\"access_token\":" }), garbage, "server_error"),
+        (json!({ "body": "{\"access_token\":\"x\"}" }), garbage, "server_error"),
+        (json!({ "body": "[]", "status": 400 }), garbage, "server_error"),
+    ] {
+        let mut order = failure.clone();
+        order["path"] = json!("/token");
+        gateway.provider.tell(&json!({ "fail": order })).await?;
+        let page = told(&client, gateway.person()).await?;
+        ensure!(page.contains(status) && page.contains(text), "{failure}: {page}");
+        ensure!(page.contains("id=\"allow\""), "{failure}: no way to try again: {page}");
+        let refused = client.refresh(&refresh).await.err().context("tokens out of nothing")?;
+        let refused = refused.to_string();
+        ensure!(refused.contains(status) && refused.contains(error), "{failure}: {refused}");
+        ensure!(gateway.list(&tokens.access).await? == 200, "{failure}: a good token is refused");
+        gateway.provider.tell(&json!({ "mend": true })).await?;
+        let next = client.refresh(&refresh).await.with_context(|| format!("after {failure}"))?;
+        refresh = next.refresh.context("no refresh token")?;
+        gateway.connect().await.with_context(|| format!("after {failure}"))?;
+    }
+    gateway.stack.stop().await
+}
+
+/// Down when the gateway starts, then up and out of its mind, then well: nobody has to start anything again.
+#[tokio::test]
+async fn a_gateway_that_starts_before_its_provider_finds_it_when_it_comes() -> Result<()> {
+    let server = Upstream::start(mcp::echo).await?;
+    let setup = Setup::new().server("everything", &server.url("/mcp"));
+    let signed = json!({ "format": "jwt" });
+    let Plan { setup, mut provider, port, issuer } =
+        Plan::of(setup, Registrar::Static, &signed, |_external| ())?;
+    let stack = setup.start().await?;
+    let person = || Person::new("jane", "any password").at(&issuer);
+    // Discovery and registration need no provider.
+    let client = OAuth::register(&stack.url("everything")).await?;
+    let page = told(&client, person()).await?;
+    ensure!(page.contains("503") && page.contains("does not answer just now"), "{page}");
+    let keys = format!("{}/oauth/jwks.json", stack.public_url());
+    let status = attache_tests::http::client().get(&keys).send().await?.status();
+    ensure!(status == 503, "keys out of nothing: {status}");
+
+    let (metadata, jwks) = ("/.well-known/openid-configuration", "/jwks");
+    provider["failures"] = json!([
+        { "path": metadata, "body": "<html>", "type": "text/html" },
+        { "path": jwks, "body": "{\"keys\":{}}" },
+    ]);
+    let mut provider = OidcProvider::start_at(port, &provider).await?;
+    // What failed a moment ago is not asked at once again.
+    let garbage = async || {
+        let page = told(&client, person()).await?;
+        ensure!(page.contains("502") && page.contains("do not understand"), "{page}");
+        Ok(())
+    };
+    eventually(PATIENCE, garbage).await.context("metadata that is none")?;
+    provider.tell(&json!({ "mend": metadata })).await?;
+    let arrived = async || {
+        let mut person = person();
+        let page = client.authorize(&mut person, SCOPE).await.err().context("let in")?.to_string();
+        let sent = person.visited.iter().any(|url| url.as_str().starts_with(&issuer));
+        ensure!(sent && page.contains("502"), "{page}");
+        Ok(())
+    };
+    eventually(PATIENCE, arrived).await.context("keys that are none")?;
+    provider.tell(&json!({ "mend": jwks })).await?;
+    let well = async || {
+        let code = client.authorize(&mut person(), SCOPE).await?;
+        let tokens = client.exchange(&code).await?;
+        let mcp = Mcp::new(&stack.url("everything"), Some(&tokens.access));
+        let status = mcp.post(LIST).await?.status();
+        ensure!(status == 200, "{status}");
+        Ok(())
+    };
+    eventually(PATIENCE, well).await.context("when all is well")?;
+    stack.stop().await
+}
+
 #[tokio::test]
 async fn keys_that_the_provider_changes_are_found() -> Result<()> {
     let mut gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
@@ -247,7 +364,7 @@ async fn keys_that_the_provider_changes_are_found() -> Result<()> {
     ensure!(gateway.list(&tokens.access).await? == 200, "the token opens nothing");
     gateway.provider.tell(&json!({ "rotate": true })).await?;
     // Nobody asks the provider again for ten seconds.
-    let good = eventually(Duration::from_secs(40), async || {
+    let good = eventually(PATIENCE, async || {
         let (_, tokens) = gateway.connect().await?;
         let status = gateway.list(&tokens.access).await?;
         ensure!(status == 200, "{status}");
