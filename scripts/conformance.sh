@@ -6,6 +6,7 @@ set -eu
 "$root/scripts/node22.sh"
 "$root/scripts/node.sh"
 "$root/scripts/wasm.sh"
+[ "${1:-}" = --smoke ] || "$root/scripts/dex.sh"
 
 node22=$tools/node22
 stamp=tests/conformance/node_modules/.stamp

@@ -1,14 +1,17 @@
-//! The suite as a client of the embedded authorization server, and a person who logs in and consents for it.
+//! The suite as a client of the authorization server, where it issues the tokens itself and before Dex that does, and a
+//! person who logs in and consents for it.
 
 use std::{fs, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use attache_tests::{
+    dex::{self, Connector},
     http,
     oauth::OAuth,
     person::Person,
-    stack::{Setup, Stack, ports},
+    stack::{Setup, Stack, fresh_folder, ports},
 };
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::ChildStdout,
@@ -22,40 +25,79 @@ use crate::{
     suite::Suite,
 };
 
-/// What is looked at.
-const UPSTREAM: &str = "authsvc";
-
 /// Scenarios that have to be there.
 const SCENARIOS: [&str; 2] = ["authorization-server-metadata-endpoint", "authorization-code-grant"];
 
 /// How long the suite may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Both scenarios, with and without `resource`. There is no direct run: every check has to pass.
+/// A running authorization server, and who logs in there.
+struct Server {
+    /// Its row in the table.
+    name: &'static str,
+    /// Of its results.
+    folder: &'static str,
+    stack: Stack,
+    person: Person,
+}
+
+/// Both scenarios, with and without `resource`, of both. There is no direct run: every check has to pass.
 ///
 /// # Errors
 /// When the suite leaves no results.
 pub async fn all(suite: &Suite) -> Result<Vec<Group>> {
-    let setup = Setup { folder: Some("authorization".to_owned()), ..Setup::new() };
-    // Nobody calls the server.
-    let stack = setup.server("everything", "http://127.0.0.1:9/mcp").start().await?;
-    let mut groups = Vec::new();
-    for revision in REVISIONS {
-        let plain = run(suite, &stack, revision, None).await?;
-        let resource = stack.url("everything");
-        let with = run(suite, &stack, revision, Some(&resource)).await?;
-        let mut group = Group::new(UPSTREAM, revision, all_passed(&plain));
-        group.add("no resource", plain);
-        group.add("resource", with);
-        groups.push(group);
-    }
-    stack.stop().await?;
+    let server = Server {
+        name: "authsvc",
+        folder: "authorization",
+        stack: setup("authorization").start().await?,
+        person: Person::admin(),
+    };
+    let mut groups = server.groups(suite).await?;
+    groups.append(&mut before_dex(suite).await?);
     Ok(groups)
+}
+
+async fn before_dex(suite: &Suite) -> Result<Vec<Group>> {
+    let dex = dex::Setup::new(&[Connector::Passwords]);
+    let mut gateway = setup("authorization-dex");
+    gateway.config["authorization"] =
+        json!({"dex": {"issuer": dex.issuer(), "grpc": {"address": dex.grpc()}}});
+    let running = dex.start(&fresh_folder(Some("authorization-dex-itself"))?).await?;
+    let server = Server {
+        name: "authsvc before Dex",
+        folder: "authorization-dex",
+        stack: gateway.start().await?,
+        person: dex::admin(running.issuer()),
+    };
+    server.groups(suite).await
+}
+
+fn setup(folder: &str) -> Setup {
+    let setup = Setup { folder: Some(folder.to_owned()), ..Setup::new() };
+    // Nobody calls the server.
+    setup.server("everything", "http://127.0.0.1:9/mcp")
+}
+
+impl Server {
+    async fn groups(self, suite: &Suite) -> Result<Vec<Group>> {
+        let resource = self.stack.url("everything");
+        let mut groups = Vec::new();
+        for revision in REVISIONS {
+            let plain = run(suite, &self, revision, None).await?;
+            let with = run(suite, &self, revision, Some(&resource)).await?;
+            let mut group = Group::new(self.name, revision, all_passed(&plain));
+            group.add("no resource", plain);
+            group.add("resource", with);
+            groups.push(group);
+        }
+        self.stack.stop().await?;
+        Ok(groups)
+    }
 }
 
 async fn run(
     suite: &Suite,
-    stack: &Stack,
+    Server { folder, stack, person, .. }: &Server,
     revision: &str,
     resource: Option<&str>,
 ) -> Result<Report> {
@@ -63,7 +105,7 @@ async fn run(
     let redirect = format!("http://127.0.0.1:{port}/callback");
     let client = OAuth::register_for(&stack.url("everything"), &redirect).await?;
     let way = if resource.is_some() { "resource" } else { "no-resource" };
-    let folder = suite.results().join(format!("authorization/{revision}/{way}"));
+    let folder = suite.results().join(format!("{folder}/{revision}/{way}"));
     fs::create_dir_all(&folder)?;
 
     let mut command = suite.command("authorization", &folder);
@@ -77,7 +119,7 @@ async fn run(
     let mut lines = BufReader::new(running.stdout.take().context("no standard output")?).lines();
     let whole = async {
         let url = asked_for(&mut lines).await?;
-        let back = Person::admin().authorize(&url).await?;
+        let back = person.clone().authorize(&url).await?;
         http::client().get(back).send().await.context("the callback of the suite")?;
         // What nobody reads would stop the suite.
         while lines.next_line().await?.is_some() {}
