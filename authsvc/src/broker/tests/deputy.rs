@@ -17,7 +17,7 @@ use crate::{
     config::{Mode, Origin, WebhookTargets},
     store::clients::Identity,
     testing::{
-        Answer, Bench, RESOURCE, brokered,
+        Answer, Bench, RESOURCE, brokered, entry,
         provider::{self, FakeProvider},
     },
     upstream::trip::Trip,
@@ -242,7 +242,7 @@ async fn c10_another_redirect_uri_is_another_question() {
     assert!(answered(&done, WEB_REDIRECT).contains_key("code"));
 
     changed.redirect_uris = vec![EVIL_REDIRECT.to_owned()];
-    assert!(bench.app.store.update_client(&changed, b"token").await.unwrap());
+    assert!(bench.app.store.update_client(&changed, b"token", entry(1)).await.unwrap());
     let before = browser.get(&request(WEB_REDIRECT)).await;
     assert_eq!(before.status, StatusCode::BAD_REQUEST, "it is not registered any more");
     let page = browser.get(&request(EVIL_REDIRECT)).await;
