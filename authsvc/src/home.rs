@@ -14,7 +14,6 @@ pub async fn get(State(app): State<App>) -> Response {
         style: STYLE,
         gateway: gateway(config),
         servers: config.servers.iter().map(|server| config.public_url.url(&server.path)).collect(),
-        has_account: config.authorization.embedded().is_some(),
     };
     pages::respond(StatusCode::OK, &page)
 }

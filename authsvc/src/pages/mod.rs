@@ -286,8 +286,6 @@ pub struct Home {
     pub gateway: String,
     /// The URL of each MCP server.
     pub servers: Vec<String>,
-    /// Whether people log in here, and have a page of their own.
-    pub has_account: bool,
 }
 
 /// What a user sees after they have signed out.
