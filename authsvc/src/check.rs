@@ -5,9 +5,10 @@ use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path};
 use attache_protocol::plugin::Authentication;
 
 use crate::{
-    callback,
+    callback, clients,
     config::{
         Config, HostPattern, MachineClient, MetadataDocuments, Mode, PersonalTokens, Proof, Server,
+        StaticClient,
     },
     store, users,
 };
@@ -31,6 +32,7 @@ pub fn summary(config: &Config) -> String {
         lines.extend(embedded.machine_clients.iter().map(|client| ("program", program(client))));
         lines.push(("tokens", personal_tokens(embedded.personal_tokens)));
     }
+    lines.extend(clients::configured(config).iter().map(|client| ("client", client_of(client))));
     lines.push(("documents", documents(&config.authorization.clients.metadata_documents)));
     lines.push((
         "authsvc",
@@ -75,6 +77,20 @@ fn logins_of(mode: &Mode) -> String {
     let users = embedded.users.len();
     let plural = if users == 1 { "" } else { "s" };
     format!("{users} user{plural} here, others in the database, tokens by authsvc")
+}
+
+fn client_of(client: &StaticClient) -> String {
+    let proof = match client.proof {
+        None => "public",
+        Some(Proof::Secret(_)) => "with a secret",
+        Some(Proof::Keys(_)) => "with signed assertions",
+    };
+    format!(
+        "{} ({}), {proof}, redirects to {}",
+        client.id,
+        client.name,
+        client.redirect_uris.join(", ")
+    )
 }
 
 fn program(client: &MachineClient) -> String {
@@ -161,7 +177,7 @@ mod tests {
 
     use super::summary;
     use crate::{
-        config::{HostPattern, MachineClient, PersonalTokens, Proof},
+        config::{HostPattern, MachineClient, PersonalTokens, Proof, StaticClient},
         testing::{config, embedded},
     };
 
@@ -187,6 +203,12 @@ mod tests {
             scopes: Vec::new(),
             groups: Vec::new(),
         });
+        config.authorization.clients.configured.push(StaticClient {
+            id: "reports".to_owned(),
+            name: "Reports".to_owned(),
+            redirect_uris: vec!["https://reports.example.com/callback".to_owned()],
+            proof: None,
+        });
         config.authorization.clients.metadata_documents.hosts = vec![
             HostPattern::Exactly("claude.ai".to_owned()),
             HostPattern::Below("example.com".to_owned()),
@@ -196,6 +218,7 @@ mod tests {
         let said = summary(&config);
         for line in [
             "  program   nightly at everything, with a secret\n",
+            "  client    reports (Reports), public, redirects to https://reports.example.com/callback\n",
             "  tokens    no personal access tokens\n",
             "  documents clients are described by those of claude.ai, *.example.com\n",
             "scopes mcp; it checks AccessToken, ApiKey itself)\n",

@@ -14,6 +14,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
+    clients,
     config::{Config, Server, Signing},
     refusal::{NotFound, RETRY_AFTER, Refusal},
     state::{App, Issuance},
@@ -123,7 +124,7 @@ pub(crate) fn metadata(config: &Config) -> Metadata {
     let all_but_last =
         |all: &'static [&'static str]| all.split_last().map_or(all, |(_, rest)| rest);
     let grants = if machine::is_offered(config) { GRANTS } else { all_but_last(GRANTS) };
-    let (methods, algorithms) = if documents || machine::signs(config) {
+    let (methods, algorithms) = if documents || machine::signs(config) || clients::signs(config) {
         (AUTH_METHODS, ALGORITHMS)
     } else {
         (all_but_last(AUTH_METHODS), [].as_slice())

@@ -10,6 +10,7 @@ pub mod broker;
 pub mod callback;
 pub mod check;
 pub mod cimd;
+pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod cookies;

@@ -79,7 +79,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         to: PathBuf,
     },
-    /// Clients that registered
+    /// Clients that act for users
     #[command(subcommand)]
     Client(Client),
     /// Personal access tokens: for programs that cannot send a person to log in
@@ -130,9 +130,9 @@ enum Target {
 
 #[derive(Debug, Subcommand)]
 enum Client {
-    /// List the clients, the last seen first
+    /// List the clients: those of attache.yaml, then the last seen first
     List(File),
-    /// Remove a client and end all that it was granted
+    /// Remove a client that is not in attache.yaml, and end all that it was granted
     Remove {
         /// Its id, as `list` shows it
         id: String,

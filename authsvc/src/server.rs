@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     address::Peer,
-    check,
+    check, clients,
     clock::Clock,
     config::Config,
     events::delivery::Courier,
@@ -49,6 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let app = App::open(config, Clock::system(), Random::System).await?;
+    clients::end_removed(&app.config, &app.store, app.clock.now_unix()).await?;
     warn_of_no_users(&app).await?;
     let running = Running::start(&app).await?;
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::Broker,
     cimd::fetch::Fetcher,
+    clients,
     clock::Clock,
     config::Config,
     events::arrivals::Arrivals,
@@ -16,7 +17,7 @@ use crate::{
     limits::PerNetwork,
     metrics::Metrics,
     random::Random,
-    store::Store,
+    store::{self, Store, clients::Client},
     throttle::Throttle,
     users::{self, Directory, passwords::Passwords},
 };
@@ -107,6 +108,14 @@ impl App {
     #[must_use]
     pub fn users(&self) -> Directory<'_> {
         Directory::new(&self.config, &self.store)
+    }
+
+    /// The client of this id, wherever it is kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn client(&self, id: &str) -> Result<Option<Client>, store::Error> {
+        clients::find(&self.config, &self.store, id).await
     }
 
     /// The provider before which authsvc stands, if there is one.

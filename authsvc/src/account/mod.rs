@@ -20,10 +20,12 @@ use crate::{
     audit,
     authorization::{
         authorize::admit,
+        grant::Login,
         interaction::{self, Wanted, with_cookie},
         parameters::Parameters,
         read_form,
     },
+    clients,
     config::PersonalTokens,
     cookies::Cookie,
     csrf::{self, Form},
@@ -37,6 +39,7 @@ use crate::{
     state::App,
     store::{
         self,
+        access::{Agreed, Held},
         audit::{Action, Author},
         personal_tokens::PersonalToken,
     },
@@ -200,8 +203,21 @@ async fn end_token(
 
 /// What a client calls itself.
 async fn name(app: &App, client_id: &str) -> Result<String, store::Error> {
-    let client = app.store.client(client_id).await?;
+    let client = app.client(client_id).await?;
     Ok(words::claimed_name(client.and_then(|client| client.name).as_deref()))
+}
+
+/// What a user has let in, and what they agreed to.
+async fn let_in(app: &App, login: &Login) -> Result<(Vec<Held>, Vec<Agreed>), store::Error> {
+    let mut held = app.store.held(&login.sub, &login.credential, app.clock.now_unix()).await?;
+    for one in &mut held {
+        one.name = clients::name(&app.config, &one.client_id, one.name.take());
+    }
+    let mut agreed = app.store.agreed(&login.sub).await?;
+    for one in &mut agreed {
+        one.name = clients::name(&app.config, &one.client_id, one.name.take());
+    }
+    Ok((held, agreed))
 }
 
 /// The personal access tokens that stand for this user, where any are accepted.
@@ -240,8 +256,7 @@ async fn page(
 ) -> Result<Response, Trouble> {
     let login = &session.login;
     let member = app.users().by_sub(&login.sub).await?;
-    let held = app.store.held(&login.sub, &login.credential, app.clock.now_unix()).await?;
-    let agreed = app.store.agreed(&login.sub).await?;
+    let (held, agreed) = let_in(app, login).await?;
     let lingers = app
         .config
         .authorization

@@ -125,7 +125,7 @@ pub fn admit(app: &App, address: IpAddr) -> Result<(), Trouble> {
 /// Who asks: registered here, or described by a document at its URL.
 async fn client(app: &App, address: IpAddr, client_id: &str) -> Result<Client, Trouble> {
     if !cimd::id::is_url(client_id) {
-        let client = app.store.client(client_id).await?;
+        let client = app.client(client_id).await?;
         return client.ok_or_else(|| {
             // Not by its name: who takes one field for another sends a secret here.
             turned_away("unknown", &"its client_id is not registered here, or was forgotten");

@@ -20,6 +20,7 @@ use crate::{
     address::ClientAddress,
     broker,
     cimd::id::host_of,
+    clients,
     cookies::Cookie,
     csrf::{self, Form},
     pages::{
@@ -150,11 +151,13 @@ pub(crate) async fn described(
     let receiver = asked.destination.receiver();
     let (shown, receiver_note) = words::receiver(&receiver);
     let client = client_name(app, &asked.client_id).await?;
+    let is_configured = clients::with_id(&app.config, &asked.client_id).is_some();
     Ok(pages::Consent {
         style: STYLE,
         gateway: gateway(&app.config),
-        pretended: vendors::pretended(&client, &receiver),
+        pretended: vendors::pretended(&client, &receiver).filter(|_| !is_configured),
         client,
+        is_configured,
         described_by: host_of(&asked.client_id),
         interaction: open.name.clone(),
         csrf: csrf::token(cookie, Form::Consent, &open.name),

@@ -146,7 +146,7 @@ fn failure(app: &App, destination: &Destination, fault: &Fault) -> String {
 
 /// The name of a client as it claims.
 async fn client_name(app: &App, client_id: &str) -> Result<String, Trouble> {
-    let client = app.store.client(client_id).await?.ok_or(Trouble::UnknownClient)?;
+    let client = app.client(client_id).await?.ok_or(Trouble::UnknownClient)?;
     Ok(words::claimed_name(client.name.as_deref()))
 }
 

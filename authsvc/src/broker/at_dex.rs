@@ -50,7 +50,7 @@ impl Broker {
     /// Makes the client for a login.
     pub(super) async fn admit(&self, app: &App, login: Login<'_>) -> Result<Client, NoClient> {
         let dex = self.dex.as_ref().ok_or(NoClient::Sealed)?;
-        let ours = app.store.client(login.client_id).await?;
+        let ours = app.client(login.client_id).await?;
         let applicant = Applicant {
             login: login.name,
             client_id: login.client_id,

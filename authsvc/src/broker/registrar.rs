@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{Broker, at_dex};
 use crate::{
+    clients::with_id,
     clock::millis,
     config::{Client, Registrar, Registration},
     dex::clients::{self, Needless},
@@ -183,6 +184,10 @@ impl Broker {
     }
 
     async fn end_orphan(&self, app: &App, orphan: &ProviderClient) -> Result<Orphan, store::Error> {
+        // It is not in the database, and here all the same.
+        if with_id(&app.config, &orphan.client_id).is_some() {
+            return Ok(Orphan::Left);
+        }
         if let Err(error) = self.end(orphan).await {
             let old = app.clock.now_unix() >= orphan.created_at.saturating_add(GIVEN_UP);
             let again = !old && matches!(error, Unended::Provider(_));
@@ -291,7 +296,7 @@ impl Broker {
         client_id: &str,
         registration: &Registration,
     ) -> Result<Client, NoClient> {
-        let ours = app.store.client(client_id).await?;
+        let ours = app.client(client_id).await?;
         let name = match client_id {
             NOBODY => "Attaché".to_owned(),
             _ => words::claimed_name(ours.as_ref().and_then(|ours| ours.name.as_deref())),

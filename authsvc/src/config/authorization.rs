@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use attache_protocol::secret::Secret;
 
-use super::{Brokered, Embedded, Registrar, WebhookTargets};
+use super::{Brokered, Embedded, Proof, Registrar, WebhookTargets};
 
 /// How clients become authorized.
 #[derive(Clone, Debug)]
@@ -28,6 +28,21 @@ pub struct ClientPolicy {
     pub initial_access_token: Option<Secret>,
     /// Which clients may be described by a document at their URL.
     pub metadata_documents: MetadataDocuments,
+    /// Those that need neither; ids are unique.
+    pub configured: Vec<StaticClient>,
+}
+
+/// A client that the operator wrote down: it acts for users as one that registered does.
+#[derive(Clone, Debug)]
+pub struct StaticClient {
+    /// `client_id`.
+    pub id: String,
+    /// What users are told.
+    pub name: String,
+    /// Where codes may go, one at least.
+    pub redirect_uris: Vec<String>,
+    /// How it shows who it is; a public client does not.
+    pub proof: Option<Proof>,
 }
 
 /// Which Client ID Metadata Documents are fetched.

@@ -47,6 +47,7 @@ pub(super) struct Embedded {
     pub(super) key_rotation: Option<String>,
     pub(super) key_encryption_secret: Option<Secret>,
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
+    pub(super) static_clients: Option<Vec<Option<StaticClient>>>,
     pub(super) machine_clients: Option<Vec<Option<MachineClient>>>,
     pub(super) personal_access_tokens: Option<PersonalTokens>,
     pub(super) federation: Option<Vec<Option<Federated>>>,
@@ -100,6 +101,7 @@ pub(super) struct External {
     pub(super) initial_access_token: Option<Secret>,
     pub(super) key_encryption_secret: Option<Secret>,
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
+    pub(super) static_clients: Option<Vec<Option<StaticClient>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -115,6 +117,7 @@ pub(super) struct Dex {
     pub(super) initial_access_token: Option<Secret>,
     pub(super) key_encryption_secret: Option<Secret>,
     pub(super) client_id_metadata_documents: Option<MetadataDocuments>,
+    pub(super) static_clients: Option<Vec<Option<StaticClient>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -168,6 +171,16 @@ pub(super) struct DexTls {
 pub(super) struct MetadataDocuments {
     pub(super) hosts: Option<Vec<Option<String>>>,
     pub(super) allow_private: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StaticClient {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) redirect_uris: Option<Vec<Option<String>>>,
+    pub(super) secret: Option<Secret>,
+    pub(super) jwks: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

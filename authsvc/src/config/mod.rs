@@ -26,7 +26,8 @@ use url::Url;
 
 pub use self::{
     authorization::{
-        Authorization, ClientPolicy, Elsewhere, HostPattern, MetadataDocuments, Mode, RefreshPolicy,
+        Authorization, ClientPolicy, Elsewhere, HostPattern, MetadataDocuments, Mode,
+        RefreshPolicy, StaticClient,
     },
     brokered::{
         Brokered, Dex, DexIdentity, DexTls, ForeignTokens, Introspector, OpaqueTokens, Registrar,

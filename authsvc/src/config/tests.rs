@@ -8,8 +8,8 @@ use attache_protocol::plugin::{
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, PersonalTokens, Retention,
-    Signing, WebhookTargets,
+    Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, PersonalTokens, Proof,
+    Retention, Signing, WebhookTargets,
 };
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
@@ -268,6 +268,28 @@ fn a_program_has_a_secret_or_keys() {
     }
 }
 
+/// [`LEAST`] with a client that has `rest`.
+fn client(rest: &str) -> String {
+    let line = format!("    static_clients: [{{id: app, {rest}}}]");
+    with("    users:", &format!("{line}\n    users:"))
+}
+
+#[test]
+fn a_client_may_have_a_name_and_a_secret_or_keys() {
+    let keys = r#"jwks: '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
+    let uris =
+        "redirect_uris: [https://app.example.com/callback, http://localhost/, myapp://callback]";
+    let named = format!("{uris}, name: My App, {SECRET}");
+    for (rest, name) in [(uris, "app"), (named.as_str(), "My App")] {
+        let Loaded { config, .. } = parse(&client(rest)).unwrap();
+        let [client] = config.authorization.clients.configured.as_slice() else { panic!("one") };
+        assert_eq!((client.name.as_str(), client.redirect_uris.len()), (name, 3));
+        assert_eq!(client.proof.is_some(), rest.contains("secret"), "{rest}");
+    }
+    let Loaded { config, .. } = parse(&client(&format!("{uris}, {keys}"))).unwrap();
+    assert!(matches!(config.authorization.clients.configured[0].proof, Some(Proof::Keys(_))));
+}
+
 fn said_of(files: &[String]) -> String {
     let mut said = String::new();
     for file in files {
@@ -311,6 +333,19 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         program(&format!("{SECRET}, scopes: [write]")),
         program(SECRET).replace("id: report", "id: nightly report"),
         program(&format!("{SECRET}}}, {{id: report, servers: [everything], {SECRET}")),
+        client("name: App"),
+        client("redirect_uris: []"),
+        client("redirect_uris: ['http://app.example.com/']"),
+        client("redirect_uris: ['https:app.example.com/', 'https://*.example.com/']"),
+        client("redirect_uris: ['javascript:alert(1)', 'https://example.com/#x']"),
+        client("redirect_uris: [https://app.example.com/], name: \"My\\u202eApp\""),
+        client("redirect_uris: [https://app.example.com/], secret: hunter2"),
+        client("redirect_uris: [https://app.example.com/]").replace("id: app", "id: 'https://a'"),
+        client("redirect_uris: [myapp://x]}, {id: app, redirect_uris: [myapp://x]"),
+        program(SECRET).replace(
+            "    users:",
+            "    static_clients: [{id: report, redirect_uris: [myapp://x]}]\n    users:",
+        ),
         with("service:", "service:\n  log: xml"),
         with("service:", "service:\n  log_level: loud"),
         with("service:", "service:\n  metrics_secret: hunter2"),

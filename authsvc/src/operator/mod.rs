@@ -12,6 +12,8 @@ use anyhow::{Context as _, bail};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
+    cimd::id::is_url,
+    clients,
     clock::Clock,
     config::{Config, Elsewhere},
     discovery::JWKS_MAX_AGE,
@@ -109,15 +111,40 @@ impl Operator {
     /// # Errors
     /// When the database fails.
     pub async fn clients(&self) -> anyhow::Result<String> {
-        let clients = self.store.clients(self.clock.now_unix()).await?;
-        let rows = clients.into_iter().map(|client| {
-            let hosts = hosts(&client);
-            let Listed { id, name, auth_method, seen_at, grants, .. } = client;
-            let method = auth_method.as_str().to_owned();
-            vec![id, grants.to_string(), date(seen_at), method, hosts, name.unwrap_or_default()]
-        });
-        let titles = ["CLIENT", "GRANTS", "SEEN", "AUTHENTICATION", "REDIRECTS TO", "NAME"];
-        Ok(table(titles, rows.collect()))
+        let now = self.clock.now_unix();
+        let mut rows = Vec::new();
+        for client in clients::configured(&self.config) {
+            let (grants, last) = self.store.granted_to(&client.id, now).await?;
+            rows.push(vec![
+                client.id.clone(),
+                "configuration".to_owned(),
+                grants.to_string(),
+                last.map_or_else(|| "-".to_owned(), date),
+                client.auth_method().as_str().to_owned(),
+                hosts(&client.redirect_uris),
+                client.name.clone(),
+            ]);
+        }
+        for client in self.store.clients(now).await? {
+            let Listed { id, name, auth_method, seen_at, grants, redirect_uris } = client;
+            let source = match clients::with_id(&self.config, &id) {
+                Some(_) => "hidden by the configuration",
+                None if is_url(&id) => "document",
+                None => "registration",
+            };
+            rows.push(vec![
+                id,
+                source.to_owned(),
+                grants.to_string(),
+                date(seen_at),
+                auth_method.as_str().to_owned(),
+                hosts(&redirect_uris),
+                name.unwrap_or_default(),
+            ]);
+        }
+        let titles =
+            ["CLIENT", "SOURCE", "GRANTS", "SEEN", "AUTHENTICATION", "REDIRECTS TO", "NAME"];
+        Ok(table(titles, rows))
     }
 
     /// Removes a client, and ends what it was granted.
@@ -125,6 +152,11 @@ impl Operator {
     /// # Errors
     /// When there is no such client, or the database fails.
     pub async fn remove_client(&self, id: &str) -> anyhow::Result<String> {
+        if clients::with_id(&self.config, id).is_some() {
+            bail!(
+                "{id} is in the configuration: take it out of `static_clients` and restart authsvc, and all that it was granted ends"
+            );
+        }
         let entry = self.author().does(Action::RemoveClient, id.to_owned());
         let ended = self.store.remove_client(id, entry).await?;
         let ended = ended.with_context(|| {
@@ -148,9 +180,8 @@ impl Operator {
 }
 
 /// Where codes go, each place once.
-fn hosts(client: &Listed) -> String {
-    let mut hosts: Vec<String> = client
-        .redirect_uris
+fn hosts(redirect_uris: &[String]) -> String {
+    let mut hosts: Vec<String> = redirect_uris
         .iter()
         .map(|uri| url::Url::parse(uri).map_or_else(|_not_a_url| uri.clone(), |url| host(&url)))
         .collect();
@@ -192,8 +223,11 @@ fn lines<const N: usize>(all: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attache_protocol::secret::Secret;
+
     use super::Operator;
     use crate::{
+        config::{Proof, StaticClient},
         keys::Haste,
         store::keys::State,
         testing::{Bench, json},
@@ -253,5 +287,24 @@ mod tests {
         assert!(bench.app.store.client(id).await.unwrap().is_none());
         let unknown = operator.remove_client(id).await.unwrap_err().to_string();
         assert!(unknown.contains("`authsvc client list` names them"), "{unknown}");
+    }
+
+    #[tokio::test]
+    async fn clients_of_the_configuration_are_listed_and_stay() {
+        let client = StaticClient {
+            id: "reports".to_owned(),
+            name: "Reports".to_owned(),
+            redirect_uris: vec!["https://reports.example.com/callback".to_owned()],
+            proof: Some(Proof::Secret(Secret::new("of the client".to_owned()))),
+        };
+        let bench =
+            Bench::with(|config| config.authorization.clients.configured.push(client)).await;
+        let operator = operator(&bench).await;
+        let listed = operator.clients().await.unwrap();
+        let line = listed.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>();
+        let expected = "reports configuration 0 - client_secret_basic reports.example.com Reports";
+        assert_eq!(line.join(" "), expected);
+        let refused = operator.remove_client("reports").await.unwrap_err().to_string();
+        assert!(refused.contains("take it out of `static_clients`"), "{refused}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Operator, date, host, table, users::Row};
 use crate::{
+    clients,
     config::PersonalTokens,
     store::{access::Held, audit::Action},
     users::email::{Email, Whom},
@@ -14,12 +15,15 @@ impl Operator {
     /// When there is nobody like this, or the database fails.
     pub async fn user(&self, whom: &Whom) -> anyhow::Result<String> {
         let row = self.found(whom).await?;
-        let grants = match &row.credential {
+        let mut grants = match &row.credential {
             Some(credential) => {
                 self.store.held(&row.sub, credential, self.clock.now_unix()).await?
             }
             None => Vec::new(),
         };
+        for grant in &mut grants {
+            grant.name = clients::name(&self.config, &grant.client_id, grant.name.take());
+        }
         let tokens = self.store.personal_tokens().await?;
         let mut theirs = Vec::new();
         for token in tokens.into_iter().filter(|token| token.sub == row.sub) {

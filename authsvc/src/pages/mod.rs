@@ -121,8 +121,10 @@ pub struct Consent {
     pub style: &'static str,
     /// Host of the public URL.
     pub gateway: String,
-    /// Name of the application, as it claims.
+    /// Name of the application, as it claims, or as the operator has it.
     pub client: String,
+    /// Whether the operator wrote it down.
+    pub is_configured: bool,
     /// Host that describes it, of an application that has a document there.
     pub described_by: Option<String>,
     /// Which interaction.

@@ -144,7 +144,7 @@ async fn authenticate(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Manag
     let token = bearer_of(headers)?;
     let digest = store::digest(token);
     let id = uri.path().strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/'));
-    let client = app.store.client(id.unwrap_or_default()).await?;
+    let client = app.client(id.unwrap_or_default()).await?;
     let kept = client.as_ref().and_then(|client| client.management.as_deref());
     let same = kept.unwrap_or(&[0; 32]).ct_eq(&digest);
     match client {

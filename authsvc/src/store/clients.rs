@@ -17,7 +17,7 @@ pub enum AuthMethod {
     Basic,
     /// Form parameters.
     Post,
-    /// A JWT that it signed; only where a document has its keys.
+    /// A JWT that it signed; only where a document or the configuration has its keys.
     Assertion,
 }
 
@@ -55,7 +55,8 @@ pub struct Client {
     pub auth_method: AuthMethod,
     /// SHA-256 of its secret; a public client has none.
     pub secret: Option<Vec<u8>>,
-    /// SHA-256 of the token with which it manages its registration; a client that many share has none.
+    /// SHA-256 of the token with which it manages its registration; a client that many share, or that is in the
+    /// configuration, has none.
     pub management: Option<Vec<u8>>,
     /// Unix seconds.
     pub created_at: i64,

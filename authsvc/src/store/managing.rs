@@ -91,6 +91,53 @@ impl Store {
         Ok(Some(ended))
     }
 
+    /// Ends all that was granted to a client that is not kept here; how many grants that were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_client(&self, id: &str, by: EndedBy, now: i64) -> Result<u64, Error> {
+        let mut transaction = self.write().await?;
+        let ended = end_all(&mut transaction, id, by, now).await?;
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
+    /// Ids of clients that are not kept here and were granted something that lives at `now`, Unix seconds, or that
+    /// somebody agreed to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unknown_clients(&self, now: i64) -> Result<Vec<String>, Error> {
+        let ids = sqlx::query_scalar(
+            "SELECT client_id FROM (
+                SELECT client_id FROM grants WHERE ended_at IS NULL AND expires_at > $1
+                UNION SELECT client_id FROM codes WHERE used_at IS NULL
+                UNION SELECT client_id FROM consents) AS needed
+             WHERE NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = needed.client_id)
+             ORDER BY client_id",
+        )
+        .bind(now)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(ids)
+    }
+
+    /// What was granted to a client and lives at `now`: how many grants, and when the youngest began, Unix seconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn granted_to(&self, id: &str, now: i64) -> Result<(i64, Option<i64>), Error> {
+        let granted = sqlx::query_as(
+            "SELECT COUNT(*), MAX(created_at) FROM grants
+             WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2",
+        )
+        .bind(super::text(id))
+        .bind(now)
+        .fetch_one(self.reader())
+        .await?;
+        Ok(granted)
+    }
+
     /// Every client, the last seen first; `now` in Unix seconds.
     ///
     /// # Errors

@@ -159,6 +159,7 @@ pub(crate) fn config() -> Config {
                     hosts: vec![HostPattern::Any],
                     targets: WebhookTargets::Public,
                 },
+                configured: Vec::new(),
             },
             refresh: RefreshPolicy {
                 idle: Duration::from_secs(30 * 24 * 3600),

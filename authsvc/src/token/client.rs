@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     authorization::parameters::Parameters,
-    cimd,
+    cimd, clients,
     config::{MachineClient, Proof},
     refusal::{Refusal, ShownBy},
     state::App,
@@ -31,7 +31,7 @@ const MUST_SIGN: &str = "this client authenticates by private_key_jwt";
 /// A client that has shown who it is, as far as it can.
 #[derive(Debug)]
 pub enum Caller<'a> {
-    /// It registered, and acts for users.
+    /// It acts for users, wherever it is kept.
     Registered(Client),
     /// It is in the configuration, and acts for itself.
     Machine(&'a MachineClient),
@@ -92,7 +92,7 @@ pub async fn authenticate<'a>(
 
 async fn is_known(app: &App, id: &str) -> Result<bool, store::Error> {
     let is_program = machine::programs(&app.config).iter().any(|client| client.id == id);
-    Ok(is_program || app.store.client(id).await?.is_some())
+    Ok(is_program || app.client(id).await?.is_some())
 }
 
 async fn identify<'a>(
@@ -108,12 +108,12 @@ async fn identify<'a>(
     if !cimd::is_trusted(app, &id) {
         return Err(Refusal::InvalidClient("the host of this client is not trusted here", by));
     }
-    let Some(client) = app.store.client(&id).await? else {
+    let Some(client) = app.client(&id).await? else {
         return Err(Refusal::InvalidClient("client_id is not registered here", by));
     };
     let wrong = match (&client.secret, &shown) {
         (_, Shown::Assertion(text)) if client.auth_method == AuthMethod::Assertion => {
-            match documented(app, address, &client.id, text).await? {
+            match signed(app, address, &client.id, text).await? {
                 Ok(()) => return Ok(Caller::Registered(client)),
                 Err(reason) => reason,
             }
@@ -129,6 +129,19 @@ async fn identify<'a>(
         (None, Shown::Secret(_)) => "this client is public and has no client_secret",
     };
     Err(Refusal::InvalidClient(wrong, by))
+}
+
+/// A client that acts for users shows who it is by what it signed.
+async fn signed(
+    app: &App,
+    address: IpAddr,
+    client_id: &str,
+    text: &str,
+) -> Result<Result<(), &'static str>, Refusal> {
+    match clients::keys(&app.config, client_id) {
+        Some(keys) => asserted(app, client_id, keys, text).await,
+        None => documented(app, address, client_id, text).await,
+    }
 }
 
 /// A client with a document shows who it is. Anyone can have one, and as many assertions as they like: until a user

@@ -4,8 +4,9 @@ use axum::http::StatusCode;
 
 use super::browser::{
     Browser, LOOPBACK, LOOPBACK_REDIRECT, PRIVATE, PRIVATE_REDIRECT, WEB_REDIRECT, answered,
-    asking, client, error, hidden, register, web,
+    asking, client, error, hidden, register, url, web,
 };
+use crate::config::StaticClient;
 use crate::testing::{Bench, EMAIL, RESOURCE};
 
 #[tokio::test]
@@ -54,6 +55,31 @@ async fn s40_a_program_on_the_users_machine_is_called_so() {
 }
 
 #[tokio::test]
+async fn s40_a_client_of_the_configuration_is_asked_about_and_called_so() {
+    let client = StaticClient {
+        id: "app".to_owned(),
+        name: "Claude for everybody".to_owned(),
+        redirect_uris: vec![WEB_REDIRECT.to_owned(), "http://localhost/callback".to_owned()],
+        proof: None,
+    };
+    let bench = Bench::with(|config| config.authorization.clients.configured.push(client)).await;
+    let mut browser = Browser::new(&bench);
+    let page = browser.arrive(&asking("app", LOOPBACK_REDIRECT, &[])).await;
+    for text in ["Claude for everybody", "Whoever runs this gateway", "id=\"warning\""] {
+        assert!(page.body.contains(text), "{text}: {}", page.body);
+    }
+    assert!(!page.body.contains("nobody has verified it"), "{}", page.body);
+    let page = browser.arrive(&asking("app", WEB_REDIRECT, &[])).await;
+    assert!(!page.body.contains("id=\"impersonation\""), "the operator has looked at it");
+    let answer = browser.decide(&page, "allow").await;
+    assert!(answered(&answer, WEB_REDIRECT).contains_key("code"));
+    let account = browser.get("/account").await;
+    assert!(account.body.contains("Claude for everybody"), "{}", account.body);
+    let elsewhere = browser.get(&url(&asking("app", "https://evil.example/", &[]))).await;
+    assert_eq!(elsewhere.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn s40_what_a_client_calls_itself_is_text_and_nothing_else() {
     let bench = Bench::new().await;
     let name =
@@ -73,7 +99,7 @@ async fn what_was_typed_comes_back_as_text() {
     let bench = Bench::new().await;
     register(&bench).await;
     let mut browser = Browser::new(&bench);
-    let answer = browser.get(&super::browser::url(&web(&[]))).await;
+    let answer = browser.get(&url(&web(&[]))).await;
     let page = browser.follow(answer).await;
     let fields = [("email", "\"><script>alert(1)</script>"), ("password", "secret-password")];
     let page = browser.submit(&page, "/oauth/login", &fields).await;

@@ -1,6 +1,6 @@
 //! Who authsvc is at the provider.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -8,7 +8,7 @@ use super::{Browser, answered, gateway, let_in, query, question, redeem, refresh
 use crate::{
     authorization::tests::browser::{WEB, WEB_REDIRECT},
     broker::registrar::{Login, NoClient},
-    config::{Brokered, Client, Registrar, Registration},
+    config::{Brokered, Client, Registrar, Registration, StaticClient},
     random::Random,
     state::App,
     store::brokered::ProviderClient,
@@ -64,6 +64,31 @@ async fn a_client_there_goes_when_ours_has_gone() {
     fake.shape().faults.clear();
     end_orphans(&bench).await;
     assert!(kept().await.is_none() && fake.shape().clients.is_empty());
+}
+
+#[tokio::test]
+async fn a_client_there_stays_while_ours_is_in_the_configuration() {
+    let (fake, mut bench) = gateway(registering).await;
+    let ours = StaticClient {
+        id: WEB.to_owned(),
+        name: "Reports".to_owned(),
+        redirect_uris: vec![WEB_REDIRECT.to_owned()],
+        proof: None,
+    };
+    let app = bench.app.clone();
+    let mut config = (*app.config).clone();
+    config.authorization.clients.configured.push(ours);
+    bench.app.config = Arc::new(config);
+    let now = app.clock.now_unix();
+    app.store.remove_client(WEB, entry(now)).await.unwrap().unwrap();
+    let answer = let_in(&mut Browser::new(&bench), &fake).await;
+    redeem(&bench, &answer).await;
+    end_orphans(&bench).await;
+    assert_eq!(fake.shape().clients.len(), 1, "it is no orphan");
+    // Gone from the configuration, it is.
+    bench.app = app;
+    end_orphans(&bench).await;
+    assert!(fake.shape().clients.is_empty());
 }
 
 #[tokio::test]

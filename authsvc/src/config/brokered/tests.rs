@@ -57,11 +57,13 @@ fn every_key_of_an_external_section_is_read() {
       claims: {groups: realm_access.roles, email: upn, scope: scp},
       introspection: {cache: 1m, without_audience: issued_to_us, client: {id: filter, secret: hunter2}},
       refresh_grace: 0s, refresh_token_idle: 1d, refresh_token_absolute: 2d,
-      private_redirect_uris: [], client_id_metadata_documents: {hosts: []},
+      private_redirect_uris: [], static_clients: [{id: app, redirect_uris: [myapp://x]}],
+      client_id_metadata_documents: {hosts: []},
       key_encryption_secret: 0123456789abcdef0123456789abcdef";
     let authorization = external(keys).unwrap();
     assert!(authorization.clients.private_redirect_uris.is_empty());
     assert!(authorization.clients.metadata_documents.hosts.is_empty());
+    assert_eq!(authorization.clients.configured[0].id, "app");
     assert_eq!(authorization.refresh.absolute, Duration::from_hours(48));
     assert!(!format!("{authorization:?}").contains("hunter2"));
     let brokered = brokered(keys);
@@ -100,9 +102,11 @@ fn where_only_scopes_tell_tokens_apart_every_server_has_one() {
 fn dex_is_reached_over_grpc_and_may_be_in_our_own_network() {
     let section = "  dex:
     issuer: http://dex:5556/dex
-    grpc: {address: dex:5557, tls: {ca: ca.pem, certificate: /etc/c.pem, private_key: k.pem}}";
+    grpc: {address: dex:5557, tls: {ca: ca.pem, certificate: /etc/c.pem, private_key: k.pem}}
+    static_clients: [{id: app, redirect_uris: [myapp://x]}]";
     let authorization = parse(section).unwrap().config.authorization;
     assert_eq!(authorization.mode.as_str(), "dex");
+    assert_eq!(authorization.clients.configured[0].id, "app");
     let brokered = authorization.brokered().unwrap();
     assert_eq!(brokered.targets, WebhookTargets::Any);
     assert_eq!(brokered.request.scopes, ["openid", "offline_access", "email", "profile", "groups"]);

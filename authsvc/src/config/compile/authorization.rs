@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     super::{Authorization, ClientPolicy, Mode, RefreshPolicy, document::Path, file},
-    brokered, documents, embedded,
+    brokered, clients, documents, embedded,
     report::{Checked, Report},
 };
 
@@ -37,6 +37,7 @@ pub(super) struct Common<'a> {
     pub(super) private_redirect_uris: Option<&'a [Option<String>]>,
     pub(super) initial_access_token: Option<&'a Secret>,
     pub(super) metadata_documents: Option<&'a file::MetadataDocuments>,
+    pub(super) static_clients: Option<&'a [Option<file::StaticClient>]>,
     pub(super) refresh_token_idle: Option<&'a str>,
     pub(super) refresh_token_absolute: Option<&'a str>,
     pub(super) refresh_grace: Option<&'a str>,
@@ -50,6 +51,7 @@ macro_rules! common {
             private_redirect_uris: $file.private_redirect_uris.as_deref(),
             initial_access_token: $file.initial_access_token.as_ref(),
             metadata_documents: $file.client_id_metadata_documents.as_ref(),
+            static_clients: $file.static_clients.as_deref(),
             refresh_token_idle: $file.refresh_token_idle.as_deref(),
             refresh_token_absolute: $file.refresh_token_absolute.as_deref(),
             refresh_grace: $file.refresh_grace.as_deref(),
@@ -107,6 +109,11 @@ fn finish(
     };
     let key = "client_id_metadata_documents";
     let documents = documents::documents(common.metadata_documents, &at.key(key), report);
+    let path = at.key("static_clients");
+    let configured = clients::clients(common.static_clients, &path, report);
+    if let (Ok(configured), Ok(Mode::Embedded(embedded))) = (&configured, &mode) {
+        clients::apart(configured, embedded, &path, report);
+    }
     let refresh = refresh(&common, at, report);
     let mut secret = |key: &str, secret: Option<&Secret>| {
         secret.map(|secret| report.long_secret(&at.key(key), secret)).transpose()
@@ -118,6 +125,7 @@ fn finish(
             private_redirect_uris: uris?,
             initial_access_token: token?,
             metadata_documents: documents?,
+            configured: configured?,
         },
         refresh: refresh?,
         key_encryption_secret: secret?,
@@ -144,7 +152,7 @@ fn refresh(common: &Common<'_>, at: &Path, report: &mut Report<'_>) -> Checked<R
 }
 
 /// A redirect URI with a private-use scheme (RFC 8252 section 7.1), compared byte for byte.
-fn private_redirect_uri(text: &str) -> Result<String, String> {
+pub(super) fn private_redirect_uri(text: &str) -> Result<String, String> {
     const FORM: &str = "a private-use redirect URI is one exact URI like myapp://callback";
     let url = Url::parse(text).map_err(|error| format!("not a URI ({error}): {FORM}"))?;
     if FORBIDDEN_SCHEMES.contains(&url.scheme()) {

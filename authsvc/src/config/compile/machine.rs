@@ -41,7 +41,10 @@ fn client_of(
 ) -> Checked<MachineClient> {
     let what = "its client_id, like `nightly-report`";
     let id = report.needed(&at.key("id"), file.id.as_deref(), what, id);
-    let proof = proof(file, at, report);
+    let proof = proof(file.secret.as_ref(), file.jwks.as_deref(), at, report);
+    let what =
+        "`jwks:`, its public keys (private_key_jwt), or `secret:` (openssl rand -hex 32 makes one)";
+    let proof = proof.and_then(|proof| report.given(at, proof, what));
     let servers = file.servers.as_deref().filter(|names| !names.is_empty());
     let servers =
         report.given(&at.key("servers"), servers, "the names of the servers that it may call");
@@ -62,7 +65,7 @@ fn client_of(
 }
 
 /// Visible and plain: it stands in forms, headers, tokens and logs.
-fn id(text: &str) -> Result<String, String> {
+pub(super) fn id(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if text.is_empty() || text.len() > MAX_ID || !text.bytes().all(plain) {
         return Err(format!("an id has 1 to {MAX_ID} letters, digits, or any of - . _ ~"));
@@ -70,21 +73,25 @@ fn id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// One of the two ways.
-fn proof(file: &file::MachineClient, at: &Path, report: &mut Report<'_>) -> Checked<Proof> {
-    match (&file.secret, &file.jwks) {
-        (Some(secret), None) => report.long_secret(&at.key("secret"), secret).map(Proof::Secret),
+/// One of the two ways, or none.
+pub(super) fn proof(
+    secret: Option<&Secret>,
+    keys: Option<&str>,
+    at: &Path,
+    report: &mut Report<'_>,
+) -> Checked<Option<Proof>> {
+    match (secret, keys) {
+        (Some(secret), None) => {
+            report.long_secret(&at.key("secret"), secret).map(|secret| Some(Proof::Secret(secret)))
+        }
         // Not shown: somebody will give a private key.
         (None, Some(text)) => jwks(text)
-            .map(|set| Proof::Keys(Arc::new(set)))
+            .map(|set| Some(Proof::Keys(Arc::new(set))))
             .map_err(|reason| report.wrong_secret(&at.key("jwks"), reason)),
         (Some(_), Some(_)) => {
             Err(report.wrong_secret(&at.key("secret"), "give a secret or jwks, not both"))
         }
-        (None, None) => {
-            let what = "`jwks:`, its public keys (private_key_jwt), or `secret:` (openssl rand -hex 32 makes one)";
-            report.given::<Secret>(at, None, what).map(Proof::Secret)
-        }
+        (None, None) => Ok(None),
     }
 }
 

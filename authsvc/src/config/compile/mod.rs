@@ -4,6 +4,7 @@
 
 mod authorization;
 mod brokered;
+mod clients;
 mod database;
 mod documents;
 mod embedded;

@@ -17,8 +17,8 @@ use crate::{
     token::assertion,
 };
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const SEED: [u8; 32] = [7; 32];
+pub(super) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const SEED: [u8; 32] = [7; 32];
 
 type PrivateKey = <Ed25519 as Algorithm>::SigningKey;
 
@@ -26,7 +26,7 @@ fn private_key(seed: [u8; 32]) -> PrivateKey {
     PrivateKey::from_slice(&seed).unwrap()
 }
 
-fn public_keys() -> KeySet {
+pub(super) fn public_keys() -> KeySet {
     let key = private_key(SEED).to_verifying_key();
     let mut jwk = serde_json::to_value(JsonWebKey::from(&key)).unwrap();
     jwk["kid"] = json!("one");
@@ -65,15 +65,15 @@ async fn bench() -> Bench {
     .await
 }
 
-fn good(now: i64, jti: &str) -> Value {
+pub(super) fn good(now: i64, jti: &str) -> Value {
     json!({"iss": "signer", "sub": "signer", "aud": PUBLIC_URL, "iat": now, "exp": now + 300, "jti": jti})
 }
 
-fn signed(header: &Header, seed: [u8; 32], claims: Value) -> String {
+pub(super) fn signed(header: &Header, seed: [u8; 32], claims: Value) -> String {
     Ed25519.token(header, &Claims::new(claims), &private_key(seed)).unwrap()
 }
 
-fn header() -> Header {
+pub(super) fn header() -> Header {
     Header::empty().with_key_id("one")
 }
 

@@ -22,6 +22,7 @@ use crate::{
     users,
 };
 
+mod configured;
 mod grants;
 mod holders;
 mod introspection;
