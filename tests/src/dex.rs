@@ -146,6 +146,12 @@ impl Setup {
         self.config["grpc"]["addr"].as_str().unwrap_or_default()
     }
 
+    /// `authorization` of a gateway before it.
+    #[must_use]
+    pub fn authorization(&self) -> Value {
+        json!({"dex": {"issuer": self.issuer(), "grpc": {"address": self.grpc()}}})
+    }
+
     /// Starts it and waits until it serves; its files are in `folder`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! - [`dex`]: real Dex; [`certificates`] for its gRPC API, and for others
 //! - [`context_forge`]: real ContextForge
 //! - [`provider`]: a real OpenID provider of other people
+//! - [`documents`]: the web site of a client that describes itself
 //! - [`oauth`]: a client that knows only the URL of an MCP server; [`person`] logs in and consents for it
 //! - [`script`]: a client that is a program of its own: the SDKs, a browser
 //! - [`whole_way`]: what such a client has to do, from the URL to a refreshed token
@@ -21,6 +22,7 @@ pub mod certificates;
 pub mod context_forge;
 pub mod dex;
 pub mod differential;
+pub mod documents;
 pub mod events;
 pub mod http;
 pub mod load;

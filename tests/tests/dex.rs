@@ -1,17 +1,16 @@
 //! Dex logs people in and issues the tokens.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
-    certificates::{self, Authority, Pair},
+    certificates::Authority,
     dex::{self, Connector, Dex, NEWEST, OLD, Setup, admin},
     http,
     mcp::Mcp,
     oauth::{self, OAuth, REDIRECT_URI, Tokens},
     person::Person,
-    script::Script,
-    stack::{self, Stack, fresh_folder, parts},
+    stack::{self, Stack, fresh_folder},
     upstream::{Upstream, mcp},
 };
 use serde_json::{Value, json};
@@ -32,8 +31,7 @@ struct Gateway {
 /// The configuration of a gateway before this Dex.
 fn before(setup: &Setup, server: &Upstream) -> stack::Setup {
     let mut gateway = stack::Setup::new().server("everything", &server.url("/mcp"));
-    gateway.config["authorization"] =
-        json!({"dex": {"issuer": setup.issuer(), "grpc": {"address": setup.grpc()}}});
+    gateway.config["authorization"] = setup.authorization();
     gateway.config["service"]["log_level"] = json!("trace");
     gateway
 }
@@ -312,44 +310,6 @@ async fn a_native_client_waits_at_another_port_each_time() -> Result<()> {
         ensure!(person.visited.len() == 1, "{uri} leads somewhere");
     }
     gateway.stack.stop().await
-}
-
-/// A client whose id is the URL of a document, with the official SDK.
-#[tokio::test]
-async fn a_client_with_a_document() -> Result<()> {
-    let folder = fresh_folder(None)?;
-    let metadata = json!({
-        "client_name": "Documented", "redirect_uris": ["http://localhost/callback"],
-        "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
-        "token_endpoint_auth_method": "none",
-    });
-    let Pair { certificate, key } = certificates::self_signed(&folder)?;
-    let text = |path: &Path| path.display().to_string();
-    let program = parts::root().join("tests/clients/documents.py");
-    let python = parts::python()?;
-    let mut site = Script::start(&python, &program, &[&text(&certificate), &text(&key)])?;
-    site.say(&metadata.to_string()).await?;
-    let id = site.said("id", &mut Person::admin()).await?;
-    let id = id.as_str().context("no id")?;
-
-    let server = Upstream::start(mcp::echo).await?;
-    let setup = Setup::new(&[Connector::Mock]);
-    let mut gateway = before(&setup, &server);
-    gateway.config["authorization"]["dex"]["client_id_metadata_documents"] =
-        json!({"hosts": ["localhost"], "allow_private": true});
-    gateway.environment.push(("SSL_CERT_FILE", text(&certificate)));
-    let dex = setup.start(&folder).await?;
-    let stack = gateway.start().await?;
-    let mut client = OAuth::register(&stack.url("everything")).await?;
-    id.clone_into(&mut client.client_id);
-    client.redirect_uri = REDIRECT_URI.replace("127.0.0.1", "localhost");
-    let code = client.authorize(&mut admin(dex.issuer()), SCOPE).await?;
-    let tokens = client.exchange(&code).await?;
-    let token = &tokens.access;
-    is_for(token, dex.issuer(), &stack.url("everything"))?;
-    let mcp = Mcp::new(&stack.url("everything"), Some(token));
-    ensure!(mcp.post(LIST).await?.status() == 200, "refused");
-    stack.stop().await
 }
 
 /// What Dex itself does with a client that asks it, without us.

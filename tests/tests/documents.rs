@@ -1,37 +1,15 @@
 //! A client whose id is the URL of a document about it connects without a registration, with the official SDK.
 
-use std::path::Path;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use attache_tests::{
-    certificates::{self, Pair},
+    documents::Site,
     http,
     person::Person,
     script::Script,
     servers,
-    stack::{Setup, Stack, parts},
+    stack::{Setup, parts},
 };
 use serde_json::{Value, json};
-
-/// The web site of a client, and the id that it has by it.
-async fn site(folder: &Path, metadata: &Value) -> Result<(Script, String)> {
-    let Pair { certificate, key } = certificates::self_signed(folder)?;
-    let program = parts::root().join("tests/clients/documents.py");
-    let [certificate, key] = [&certificate, &key].map(|path| path.to_str().unwrap_or_default());
-    let mut script = Script::start(&parts::python()?, &program, &[certificate, key])?;
-    script.say(&metadata.to_string()).await?;
-    let id = script.said("id", &mut Person::admin()).await?;
-    Ok((script, id.as_str().context("no id")?.to_owned()))
-}
-
-async fn stack(folder: &Path, url: &str) -> Result<Stack> {
-    let mut setup = Setup::new().server("everything", url);
-    setup.config["authorization"]["embedded"]["client_id_metadata_documents"] =
-        json!({"hosts": ["localhost"], "allow_private": true});
-    let trusted = folder.join("certificate.pem").to_str().context("path")?.to_owned();
-    setup.environment.push(("SSL_CERT_FILE", trusted));
-    setup.start().await
-}
 
 #[tokio::test]
 async fn a_client_with_a_document_needs_no_registration() -> Result<()> {
@@ -42,20 +20,22 @@ async fn a_client_with_a_document_needs_no_registration() -> Result<()> {
         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
         "token_endpoint_auth_method": "none",
     });
-    let (_site, id) = site(folder.path(), &metadata).await?;
-    let stack = stack(folder.path(), &server.url).await?;
+    let site = Site::start(folder.path(), &metadata).await?;
+    let mut setup = Setup::new().server("everything", &server.url);
+    site.trusted_by(&mut setup, "embedded");
+    let stack = setup.start().await?;
 
     let arguments = json!({"attache_intent": "Say what I am"}).to_string();
     let program = parts::root().join("tests/clients/sdk_client.py");
     let url = stack.url("everything");
     let mut client =
-        Script::start(&parts::python()?, &program, &[&url, "list_cities", &arguments, &id])?;
+        Script::start(&parts::python()?, &program, &[&url, "list_cities", &arguments, &site.id])?;
     let mut person = Person::admin();
     client.said("result", &mut person).await?;
     ensure!(client.said("rotated", &mut person).await? == true, "the refresh token is the same");
     ensure!(client.said("done", &mut person).await? == true, "not done");
     let event = stack.event(|event| event["intent"]["text"] == "Say what I am").await?;
-    ensure!(event["client_id"] == id.as_str(), "{event}");
+    ensure!(event["client_id"] == site.id.as_str(), "{event}");
 
     let metadata = format!("{}/.well-known/oauth-authorization-server", stack.public_url());
     let metadata: Value = http::client().get(metadata).send().await?.json().await?;

@@ -5,27 +5,24 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use attache_tests::{
-    certificates::{self, Pair},
+    documents::Site,
     mcp::Mcp,
-    oauth::{self, OAuth, REDIRECT_URI, Tokens, VERIFIER},
+    oauth::{self, OAuth, REDIRECT_URI, Tokens},
     person::Person,
-    provider::{CLIENT_ID, CLIENT_SECRET, OidcProvider},
-    script::Script,
-    stack::{Setup, Stack, eventually, parts, ports},
+    provider::{OidcProvider, Planned},
+    stack::{Setup, Stack, eventually},
     upstream::{Upstream, mcp},
 };
 use serde_json::{Value, json};
 
 const SCOPE: &str = "mcp offline_access";
-/// Below which the provider is.
-const PATH: &str = "/realms/mcp";
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
 /// With what is looked for again a few seconds later.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// How authsvc becomes a client of the provider.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Registrar {
     Static,
     Registration,
@@ -57,10 +54,17 @@ impl Gateway {
         change: impl FnOnce(&mut Value),
     ) -> Result<Self> {
         let server = Upstream::start(mcp::echo).await?;
-        let setup = setup.server("everything", &server.url("/mcp"));
-        let plan = Plan::of(setup, registrar, &resources, change)?;
-        let provider = OidcProvider::start_at(plan.port, &plan.provider).await?;
-        let stack = plan.setup.start().await?;
+        let mut setup = setup.server("everything", &server.url("/mcp"));
+        let planned = Planned::for_resources(&setup.callback("external"), &resources);
+        let mut external = planned.external();
+        if registrar == Registrar::Registration {
+            external["registration"] = json!({ "enabled": "true" });
+            external.as_object_mut().context("an object")?.remove("client");
+        }
+        change(&mut external);
+        setup.config["authorization"] = json!({ "external": external });
+        let provider = planned.start().await?;
+        let stack = setup.start().await?;
         Ok(Self { stack, provider, _server: server })
     }
 
@@ -78,51 +82,6 @@ impl Gateway {
     async fn list(&self, token: &str) -> Result<u16> {
         let mcp = Mcp::new(&self.stack.url("everything"), Some(token));
         Ok(mcp.post(LIST).await?.status().as_u16())
-    }
-}
-
-/// A gateway and its provider, before either runs.
-struct Plan {
-    setup: Setup,
-    provider: Value,
-    port: u16,
-    issuer: String,
-}
-
-impl Plan {
-    fn of(
-        mut setup: Setup,
-        registrar: Registrar,
-        resources: &Value,
-        change: impl FnOnce(&mut Value),
-    ) -> Result<Self> {
-        let port = ports::free().port();
-        let issuer = format!("http://127.0.0.1:{port}{PATH}");
-        let public_url = setup.config["public_url"].as_str().context("a URL")?;
-        let client = json!({
-            "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-            "redirect_uris": [format!("{public_url}/oauth/callback/external")],
-            "grant_types": ["authorization_code", "refresh_token"],
-        });
-        let people = json!({ "jane": { "groups": ["staff"] } });
-        let provider = json!({
-            "clients": [client], "people": people, "resources": resources, "path": PATH,
-            "scopes": ["openid", "offline_access", "mcp"],
-        });
-        let known = json!({ "id": CLIENT_ID, "secret": CLIENT_SECRET });
-        let mut external = json!({
-            "issuer": issuer,
-            "allow_private": true,
-            "introspection": { "cache": "5s", "client": known },
-        });
-        match registrar {
-            Registrar::Static => external["client"] = known,
-            Registrar::Registration => external["registration"] = json!({ "enabled": "true" }),
-        }
-        change(&mut external);
-        setup.config["authorization"] = json!({ "external": external });
-        Ok(Self { setup, provider, port, issuer })
     }
 }
 
@@ -185,66 +144,26 @@ async fn clients_registered_at_the_provider_and_opaque_tokens() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_client_with_a_secret_shows_it_here() -> Result<()> {
-    let gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
-    let mut client = OAuth::register(&gateway.stack.url("everything")).await?;
-    let endpoint = format!("{}/oauth/register", gateway.stack.public_url());
-    let body = json!({
-        "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "client_secret_post",
-    });
-    let registered = attache_tests::http::client().post(endpoint).json(&body).send().await?;
-    let registered: Value = registered.json().await?;
-    let text = |name: &str| registered[name].as_str().map(str::to_owned).context("not there");
-    client.client_id = text("client_id")?;
-    let secret = text("client_secret")?;
-    let code = client.authorize(&mut gateway.person(), SCOPE).await?;
-    let mut form = vec![
-        ("grant_type", "authorization_code"),
-        ("code", &code),
-        ("redirect_uri", REDIRECT_URI),
-        ("client_id", &client.client_id),
-        ("code_verifier", VERIFIER),
-        ("client_secret", &secret),
-    ];
-    let answer: Value = client.ask(&form).await?.json().await?;
-    let access = answer["access_token"].as_str().with_context(|| answer.to_string())?;
-    ensure!(gateway.list(access).await? == 200, "the token opens nothing");
-    form.pop();
-    ensure!(client.ask(&form).await?.status() == 401, "without its secret");
-    gateway.stack.stop().await
-}
-
-#[tokio::test]
 async fn a_client_with_a_document_needs_no_registration_at_either() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let Pair { certificate, key } = certificates::self_signed(folder.path())?;
-    let program = parts::root().join("tests/clients/documents.py");
-    let paths = [&certificate, &key].map(|path| path.to_str().unwrap_or_default());
-    let mut site = Script::start(&parts::python()?, &program, &paths)?;
     let metadata = json!({
         "client_name": "Documented", "redirect_uris": [REDIRECT_URI],
         "token_endpoint_auth_method": "none",
     });
-    site.say(&metadata.to_string()).await?;
-    let id = site.said("id", &mut Person::admin()).await?;
-    for registrar in [Registrar::Static, Registrar::Registration] {
-        let mut setup = Setup::new();
-        let trusted = certificate.to_str().context("a path")?.to_owned();
-        setup.environment.push(("SSL_CERT_FILE", trusted));
-        let documents = json!({ "hosts": ["localhost"], "allow_private": true });
-        let trust = |external: &mut Value| external["client_id_metadata_documents"] = documents;
-        let signed = json!({ "format": "jwt" });
-        let gateway = Gateway::from(setup, registrar, signed, trust).await?;
-        let mut client = OAuth::register(&gateway.stack.url("everything")).await?;
-        client.client_id = id.as_str().context("an id")?.to_owned();
-        let code = client.authorize(&mut gateway.person(), SCOPE).await?;
-        let tokens = client.exchange(&code).await?;
-        ensure!(gateway.list(&tokens.access).await? == 200, "the token opens nothing");
-        let refresh = tokens.refresh.context("no refresh token")?;
-        client.refresh(&refresh).await?;
-        gateway.stack.stop().await?;
-    }
-    Ok(())
+    let site = Site::start(folder.path(), &metadata).await?;
+    let mut setup = Setup::new();
+    site.known_to(&mut setup);
+    let trust = |external: &mut Value| external["client_id_metadata_documents"] = Site::trust();
+    let signed = json!({ "format": "jwt" });
+    let gateway = Gateway::from(setup, Registrar::Registration, signed, trust).await?;
+    let mut client = OAuth::register(&gateway.stack.url("everything")).await?;
+    client.client_id.clone_from(&site.id);
+    let code = client.authorize(&mut gateway.person(), SCOPE).await?;
+    let tokens = client.exchange(&code).await?;
+    ensure!(gateway.list(&tokens.access).await? == 200, "the token opens nothing");
+    let refresh = tokens.refresh.context("no refresh token")?;
+    client.refresh(&refresh).await?;
+    gateway.stack.stop().await
 }
 
 #[tokio::test]
@@ -308,12 +227,12 @@ async fn a_provider_that_is_slow_or_answers_garbage_costs_nothing_but_time() -> 
 #[tokio::test]
 async fn a_gateway_that_starts_before_its_provider_finds_it_when_it_comes() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
-    let setup = Setup::new().server("everything", &server.url("/mcp"));
+    let mut setup = Setup::new().server("everything", &server.url("/mcp"));
     let signed = json!({ "format": "jwt" });
-    let Plan { setup, mut provider, port, issuer } =
-        Plan::of(setup, Registrar::Static, &signed, |_external| ())?;
+    let mut planned = Planned::for_resources(&setup.callback("external"), &signed);
+    setup.config["authorization"] = json!({ "external": planned.external() });
     let stack = setup.start().await?;
-    let person = || Person::new("jane", "any password").at(&issuer);
+    let person = || Person::new("jane", "any password").at(&planned.issuer);
     // Discovery and registration need no provider.
     let client = OAuth::register(&stack.url("everything")).await?;
     let page = told(&client, person()).await?;
@@ -323,11 +242,11 @@ async fn a_gateway_that_starts_before_its_provider_finds_it_when_it_comes() -> R
     ensure!(status == 503, "keys out of nothing: {status}");
 
     let (metadata, jwks) = ("/.well-known/openid-configuration", "/jwks");
-    provider["failures"] = json!([
+    planned.configuration["failures"] = json!([
         { "path": metadata, "body": "<html>", "type": "text/html" },
         { "path": jwks, "body": "{\"keys\":{}}" },
     ]);
-    let mut provider = OidcProvider::start_at(port, &provider).await?;
+    let mut provider = planned.start().await?;
     // What failed a moment ago is not asked at once again.
     let garbage = async || {
         let page = told(&client, person()).await?;
@@ -339,7 +258,7 @@ async fn a_gateway_that_starts_before_its_provider_finds_it_when_it_comes() -> R
     let arrived = async || {
         let mut person = person();
         let page = client.authorize(&mut person, SCOPE).await.err().context("let in")?.to_string();
-        let sent = person.visited.iter().any(|url| url.as_str().starts_with(&issuer));
+        let sent = person.visited.iter().any(|url| url.as_str().starts_with(&planned.issuer));
         ensure!(sent && page.contains("502"), "{page}");
         Ok(())
     };

@@ -10,7 +10,7 @@ use attache_tests::{
     mcp::Mcp,
     oauth::{OAuth, Tokens},
     person::Person,
-    provider::{CLIENT_ID, CLIENT_SECRET, OidcProvider},
+    provider::{CLIENT_ID, CLIENT_SECRET, OidcProvider, federated},
     script::Script,
     stack::{EMAIL, PASSWORD, Setup, Stack, eventually, parts},
     upstream::{Upstream, mcp},
@@ -38,24 +38,6 @@ fn people() -> Value {
     })
 }
 
-/// The callback of a gateway that is not there yet.
-fn callback(setup: &Setup, name: &str) -> String {
-    let public_url = setup.config["public_url"].as_str().unwrap_or_default();
-    format!("{public_url}/oauth/callback/{name}")
-}
-
-fn entry(name: &str, issuer: &str) -> Value {
-    json!({
-        "name": name,
-        "label": "Example Login",
-        "issuer": issuer,
-        "client_id": CLIENT_ID,
-        "client_secret": CLIENT_SECRET,
-        "scopes": ["openid", "email", "profile", "groups"],
-        "allow_private": true,
-    })
-}
-
 impl Gateway {
     async fn start() -> Result<Self> {
         Self::with(|_entry| ()).await
@@ -65,8 +47,8 @@ impl Gateway {
     async fn with(change: impl FnOnce(&mut Value)) -> Result<Self> {
         let server = Upstream::start(mcp::echo).await?;
         let mut setup = Setup::new().server("everything", &server.url("/mcp"));
-        let provider = OidcProvider::with_client(&callback(&setup, "example"), people()).await?;
-        let mut entry = entry("example", &provider.issuer);
+        let provider = OidcProvider::with_client(&setup.callback("example"), people()).await?;
+        let mut entry = federated("example", &provider.issuer);
         change(&mut entry);
         setup.config["authorization"]["embedded"]["federation"] = json!([entry]);
         // What is logged is looked through afterwards.
@@ -206,7 +188,7 @@ async fn a_provider_may_rotate_its_keys_be_down_slow_or_broken_and_say_no() -> R
 async fn without_its_providers_authsvc_starts_and_passwords_work() -> Result<()> {
     let server = Upstream::start(mcp::echo).await?;
     let mut setup = Setup::new().server("everything", &server.url("/mcp"));
-    let gone = entry("example", "http://127.0.0.1:9/nobody");
+    let gone = federated("example", "http://127.0.0.1:9/nobody");
     setup.config["authorization"]["embedded"]["federation"] = json!([gone]);
     let stack = setup.start().await?;
     let client = OAuth::register(&stack.url("everything")).await?;
@@ -248,7 +230,7 @@ async fn a_public_client_and_a_provider_below_a_path() -> Result<()> {
     let mut setup = Setup::new().server("everything", &server.url("/mcp"));
     let client = json!({
         "client_id": CLIENT_ID,
-        "redirect_uris": [callback(&setup, "realm")],
+        "redirect_uris": [setup.callback("realm")],
         "token_endpoint_auth_method": "none",
         "application_type": "native",
     });
@@ -258,7 +240,7 @@ async fn a_public_client_and_a_provider_below_a_path() -> Result<()> {
         "people": { "jane": { "email": "jane@example.com", "email_verified": true } },
     });
     let provider = OidcProvider::start(&configuration).await?;
-    let mut entry = entry("realm", &provider.issuer);
+    let mut entry = federated("realm", &provider.issuer);
     entry.as_object_mut().context("an object")?.remove("client_secret");
     entry["email_domains"] = json!(["example.com"]);
     setup.config["authorization"]["embedded"] = json!({ "federation": [entry] });
@@ -322,12 +304,13 @@ async fn through_dex(version: &'static str, connector: Connector) -> Result<Valu
         "id": CLIENT_ID,
         "name": "Gateway",
         "secret": CLIENT_SECRET,
-        "redirectURIs": [callback(&setup, "dex")],
+        "redirectURIs": [setup.callback("dex")],
     });
     let dex = dex::Setup::new(&[connector]).version(version).client(client);
     let folder = tempfile::tempdir()?;
     let dex = dex.start(folder.path()).await?;
-    setup.config["authorization"]["embedded"]["federation"] = json!([entry("dex", dex.issuer())]);
+    setup.config["authorization"]["embedded"]["federation"] =
+        json!([federated("dex", dex.issuer())]);
     let stack = setup.start().await?;
     let client = OAuth::register(&stack.url("everything")).await?;
     let mut person = Person::new(dex::EMAIL, dex::PASSWORD).at(dex.issuer());

@@ -103,6 +103,12 @@ impl Setup {
         self
     }
 
+    /// Where a provider sends the browser back to, before the gateway runs.
+    #[must_use]
+    pub fn callback(&self, provider: &str) -> String {
+        format!("{}/oauth/callback/{provider}", text(&self.config, "/public_url"))
+    }
+
     /// Sends events to a webhook on loopback.
     #[must_use]
     pub fn webhook(mut self, url: &str, secret: &str) -> Self {
