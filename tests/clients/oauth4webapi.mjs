@@ -1,14 +1,22 @@
-// oauth4webapi, which refuses every answer that is not to the letter of its specification, as a confidential client.
+// oauth4webapi, which refuses every answer that is not to the letter of its specification, as a client of any kind.
 //
-// usage: node oauth4webapi.mjs URL TOOL ARGUMENTS_JSON
+// usage: node oauth4webapi.mjs URL TOOL ARGUMENTS_JSON [CLIENT_JSON]
+//
+// CLIENT_JSON says what is otherwise than for a client that registers itself and has a secret:
+//   metadata   with which it registers itself
+//   client     what it is without that: its id, and its secret if it has one
+//   key        private key, a JWK for ES256, of one that signs
+//   redirect   where it waits for its code
+//   tokens     "theirs": access tokens are of somebody else and not looked at
 
 import * as oauth from "oauth4webapi";
 import { authorized, say } from "./talk.mjs";
 import { connected } from "./with_token.mjs";
 
-const [url, name, argumentsJson] = process.argv.slice(2);
+const [url, name, argumentsJson, clientJson = "{}"] = process.argv.slice(2);
 const call = { name, arguments: JSON.parse(argumentsJson) };
-const redirectUri = "https://client.example/callback";
+const who = JSON.parse(clientJson);
+const redirectUri = who.redirect ?? "https://client.example/callback";
 const insecure = { [oauth.allowInsecureRequests]: true };
 
 // 401: the library parses the challenge.
@@ -29,12 +37,25 @@ const server = await oauth.processDiscoveryResponse(
   await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...insecure }),
 );
 
-const metadata = { redirect_uris: [redirectUri], token_endpoint_auth_method: "client_secret_basic" };
-const client = await oauth.processDynamicClientRegistrationResponse(
-  await oauth.dynamicClientRegistrationRequest(server, metadata, insecure),
-);
-if (client.token_endpoint_auth_method !== "client_secret_basic") throw new Error("registered otherwise");
-const authentication = oauth.ClientSecretBasic(client.client_secret);
+async function registered() {
+  const metadata = who.metadata ?? { redirect_uris: [redirectUri], token_endpoint_auth_method: "client_secret_basic" };
+  const client = await oauth.processDynamicClientRegistrationResponse(
+    await oauth.dynamicClientRegistrationRequest(server, metadata, insecure),
+  );
+  if (client.token_endpoint_auth_method !== metadata.token_endpoint_auth_method) throw new Error("registered otherwise");
+  return client;
+}
+
+async function proof() {
+  if (who.key) {
+    const curve = { name: "ECDSA", namedCurve: "P-256" };
+    return oauth.PrivateKeyJwt(await crypto.subtle.importKey("jwk", who.key, curve, false, ["sign"]));
+  }
+  return client.client_secret ? oauth.ClientSecretBasic(client.client_secret) : oauth.None();
+}
+
+const client = who.client ?? (await registered());
+const authentication = await proof();
 
 const verifier = oauth.generateRandomCodeVerifier();
 const state = oauth.generateRandomState();
@@ -58,9 +79,11 @@ const tokens = await oauth.processAuthorizationCodeResponse(
     ...insecure,
   }),
 );
-// The library is a resource server, too: RFC 9068, with the keys that the metadata names.
-const request = new Request(url, { headers: { authorization: `Bearer ${tokens.access_token}` } });
-await oauth.validateJwtAccessToken(server, request, resource.resource, insecure);
+if (who.tokens !== "theirs") {
+  // The library is a resource server, too: RFC 9068, with the keys that the metadata names.
+  const request = new Request(url, { headers: { authorization: `Bearer ${tokens.access_token}` } });
+  await oauth.validateJwtAccessToken(server, request, resource.resource, insecure);
+}
 
 const mcp = await connected(url, tokens.access_token);
 say({ tools: (await mcp.listTools()).tools });
