@@ -55,7 +55,9 @@ impl Broker {
                 if let Err(error) = self.revoke(app, &ended).await {
                     let waits = match error {
                         NoClient::Store(error) => return Err(error),
-                        NoClient::Provider(Error::Unreachable { .. }) => self.waits(app, &ended),
+                        NoClient::Provider(Error::Unreachable { .. }) => {
+                            app.clock.now_unix() < ended.at.saturating_add(GIVEN_UP)
+                        }
                         NoClient::Provider(_) | NoClient::Sealed => false,
                     };
                     untold(&ended, &error, waits);
@@ -67,10 +69,6 @@ impl Broker {
                 told += 1;
             }
         }
-    }
-
-    fn waits(&self, app: &App, ended: &Ended) -> bool {
-        app.clock.now_unix() < ended.at.saturating_add(GIVEN_UP)
     }
 
     async fn revoke(&self, app: &App, ended: &Ended) -> Result<(), NoClient> {
@@ -88,10 +86,6 @@ impl Broker {
 }
 
 fn untold(ended: &Ended, error: &NoClient, waits: bool) {
-    let grant_id = &ended.id;
-    if waits {
-        tracing::warn!(%error, grant_id, "the identity provider is told later that a grant is over");
-    } else {
-        tracing::warn!(%error, grant_id, "the identity provider was not told that a grant is over");
-    }
+    let (grant_id, when) = (&ended.id, if waits { "later" } else { "no more" });
+    tracing::warn!(%error, grant_id, when, "the identity provider was not told that a grant is over");
 }

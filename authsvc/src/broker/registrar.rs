@@ -197,7 +197,7 @@ impl Broker {
                     return Ok(Orphan::Unanswered);
                 }
                 _ if again => return Ok(Orphan::Left),
-                _ => {}
+                Unended::Unmanaged | Unended::Sealed | Unended::Provider(_) => {}
             }
         }
         app.store.forget_provider_client(orphan).await?;

@@ -211,9 +211,9 @@ impl Entry {
     /// Something else to say. Never a secret.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        match value.into() {
-            Value::Null => {}
-            value => drop(self.details.insert(key.to_owned(), bounded(value))),
+        let value = value.into();
+        if !value.is_null() {
+            self.details.insert(key.to_owned(), bounded(value));
         }
         self
     }
