@@ -333,19 +333,6 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         program(&format!("{SECRET}, scopes: [write]")),
         program(SECRET).replace("id: report", "id: nightly report"),
         program(&format!("{SECRET}}}, {{id: report, servers: [everything], {SECRET}")),
-        client("name: App"),
-        client("redirect_uris: []"),
-        client("redirect_uris: ['http://app.example.com/']"),
-        client("redirect_uris: ['https:app.example.com/', 'https://*.example.com/']"),
-        client("redirect_uris: ['javascript:alert(1)', 'https://example.com/#x']"),
-        client("redirect_uris: [https://app.example.com/], name: \"My\\u202eApp\""),
-        client("redirect_uris: [https://app.example.com/], secret: hunter2"),
-        client("redirect_uris: [https://app.example.com/]").replace("id: app", "id: 'https://a'"),
-        client("redirect_uris: [myapp://x]}, {id: app, redirect_uris: [myapp://x]"),
-        program(SECRET).replace(
-            "    users:",
-            "    static_clients: [{id: report, redirect_uris: [myapp://x]}]\n    users:",
-        ),
         with("service:", "service:\n  log: xml"),
         with("service:", "service:\n  log_level: loud"),
         with("service:", "service:\n  metrics_secret: hunter2"),
@@ -372,6 +359,26 @@ fn a_mistake_of_the_gateway_says_where_it_is_and_what_is_allowed() {
         with(
             "",
             "analytics: {webhook: {url: https://127.0.0.1/x, secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=}}",
+        ),
+    ]);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_mistake_of_a_static_client_says_where_it_is_and_what_is_allowed() {
+    let said = said_of(&[
+        client("name: App"),
+        client("redirect_uris: []"),
+        client("redirect_uris: ['http://app.example.com/']"),
+        client("redirect_uris: ['https:app.example.com/', 'https://*.example.com/']"),
+        client("redirect_uris: ['javascript:alert(1)', 'https://example.com/#x']"),
+        client("redirect_uris: [https://app.example.com/], name: \"My\\u202eApp\""),
+        client("redirect_uris: [https://app.example.com/], secret: hunter2"),
+        client("redirect_uris: [https://app.example.com/]").replace("id: app", "id: 'https://a'"),
+        client("redirect_uris: [myapp://x]}, {id: app, redirect_uris: [myapp://x]"),
+        program(SECRET).replace(
+            "    users:",
+            "    static_clients: [{id: report, redirect_uris: [myapp://x]}]\n    users:",
         ),
     ]);
     insta::assert_snapshot!(said);

@@ -161,11 +161,7 @@ pub(crate) fn config() -> Config {
                 },
                 configured: Vec::new(),
             },
-            refresh: RefreshPolicy {
-                idle: Duration::from_secs(30 * 24 * 3600),
-                absolute: Duration::from_secs(90 * 24 * 3600),
-                grace: Duration::from_secs(60),
-            },
+            refresh: refresh_policy(),
             key_encryption_secret: None,
             mode: Mode::Embedded(Box::new(Embedded {
                 users: vec![User {
@@ -207,6 +203,14 @@ pub(crate) fn config() -> Config {
         },
         webhook: None,
         audit: config::Audit { keep: Duration::from_hours(365 * 24) },
+    }
+}
+
+const fn refresh_policy() -> RefreshPolicy {
+    RefreshPolicy {
+        idle: Duration::from_secs(30 * 24 * 3600),
+        absolute: Duration::from_secs(90 * 24 * 3600),
+        grace: Duration::from_secs(60),
     }
 }
 

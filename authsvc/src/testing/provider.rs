@@ -44,6 +44,13 @@ pub(crate) enum Fault {
     Redirect,
 }
 
+/// Whether clients that registered can be ended (RFC 7592).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Management {
+    Offered,
+    Absent,
+}
+
 /// What it is like; tests change it.
 #[derive(Debug)]
 pub(crate) struct Shape {
@@ -72,7 +79,7 @@ pub(crate) struct Shape {
     /// By how much its clock is ahead of the one that stands, seconds.
     pub(crate) ahead: i64,
     /// Whether it says how clients that registered are ended.
-    pub(crate) manages: bool,
+    pub(crate) management: Management,
     /// Clients that registered, with their secrets.
     pub(crate) clients: BTreeMap<String, String>,
     /// Refresh tokens that are good once more.
@@ -110,7 +117,7 @@ impl FakeProvider {
             introspection: json!({ "active": false }),
             says_who: true,
             ahead: 0,
-            manages: true,
+            management: Management::Offered,
             clients: BTreeMap::new(),
             refreshes: Vec::new(),
             codes: BTreeMap::new(),
@@ -352,7 +359,7 @@ async fn register(State(it): State<FakeProvider>, Json(body): Json<Value>) -> Re
         "registration_client_uri": format!("{}/register/{id}", it.issuer),
         "registration_access_token": format!("token-of-{id}"),
     });
-    if !shape.manages {
+    if shape.management == Management::Absent {
         answer["registration_client_uri"] = Value::Null;
     }
     (StatusCode::CREATED, Json(answer)).into_response()

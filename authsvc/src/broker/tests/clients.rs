@@ -12,7 +12,7 @@ use crate::{
     random::Random,
     state::App,
     store::brokered::ProviderClient,
-    testing::{Bench, entry, log::Log},
+    testing::{Bench, entry, log::Log, provider::Management},
 };
 
 fn registering(settings: &mut Brokered) {
@@ -150,7 +150,7 @@ async fn s51_who_goes_while_somebody_registers_leaves_nothing_unknown_there() {
 async fn s51_what_cannot_be_ended_there_is_logged_and_holds_nothing_up() {
     let log = Log::start();
     let (fake, bench) = gateway(registering).await;
-    fake.shape().manages = false;
+    fake.shape().management = Management::Absent;
     client_for(&bench.app).await.unwrap();
     let store = &bench.app.store;
     let known = store.provider_client(&fake.issuer, WEB).await.unwrap().unwrap();

@@ -72,15 +72,18 @@ fn every_key_of_an_external_section_is_read() {
     assert_eq!(brokered.request.resource, ResourceParameter::Omitted);
     assert_eq!(brokered.request.scope_map["mcp"], "api://attache/mcp");
     assert_eq!(brokered.tokens.audience.as_deref(), Some("api://attache"));
-    assert_eq!(brokered.tokens.claims.groups, "realm_access.roles");
-    assert_eq!(brokered.tokens.claims.scope, ["scp"]);
+    let claims = &brokered.tokens.claims;
+    assert_eq!(
+        (claims.groups.as_str(), &*claims.scope),
+        ("realm_access.roles", &["scp".to_owned()][..])
+    );
     assert_eq!(brokered.tokens.algorithm, Some("RS256"));
     let OpaqueTokens::Introspected { cache, without_audience, client } = brokered.tokens.opaque
     else {
         panic!("opaque tokens")
     };
-    assert_eq!(cache, Duration::from_secs(60));
-    assert_eq!(without_audience, WithoutAudience::IssuedToUs);
+    let said = (cache, without_audience);
+    assert_eq!(said, (Duration::from_secs(60), WithoutAudience::IssuedToUs));
     assert_eq!(client.unwrap().id, "filter");
 }
 

@@ -20,14 +20,15 @@ async fn a_turn_to_register_is_had_by_one(place: Place) {
 async fn a_turn_that_is_over_is_no_turn(place: Place) {
     let store = place.open().await;
     let take = |now, until| store.take_registering(WHAT, now, until);
-    assert!(take(NOW, NOW + 10).await.unwrap());
-    assert!(!take(NOW + 9, NOW + 20).await.unwrap());
-    assert!(take(NOW + 10, NOW + 20).await.unwrap());
+    for (now, until, had) in [(0, 10, true), (9, 20, false), (10, 20, true)] {
+        assert_eq!(take(NOW + now, NOW + until).await.unwrap(), had, "{now}");
+    }
     // Whoever came too late gives back nothing of the next one's.
     store.end_registering(WHAT, NOW + 10).await.unwrap();
     assert!(!take(NOW + 11, NOW + 30).await.unwrap());
     store.end_registering(WHAT, NOW + 20).await.unwrap();
     assert!(take(NOW + 12, NOW + 40).await.unwrap());
-    assert_eq!(store.forget_registering(NOW + 40).await.unwrap(), 0);
-    assert_eq!(store.forget_registering(NOW + 41).await.unwrap(), 1);
+    for (before, gone) in [(40, 0), (41, 1)] {
+        assert_eq!(store.forget_registering(NOW + before).await.unwrap(), gone, "{before}");
+    }
 }
