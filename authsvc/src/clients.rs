@@ -7,12 +7,14 @@
 use attache_protocol::jwk::KeySet;
 
 use crate::{
+    audit,
     cimd::id::is_url,
     config::{Config, Proof, StaticClient},
+    state::App,
     store::{
         self, Store,
+        audit::Action,
         clients::{AuthMethod, Client},
-        endings::EndedBy,
     },
 };
 
@@ -68,14 +70,15 @@ pub fn name(config: &Config, id: &str, kept: Option<String>) -> Option<String> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn end_removed(config: &Config, store: &Store, now: i64) -> Result<u64, store::Error> {
+pub async fn end_removed(app: &App) -> Result<u64, store::Error> {
     let mut all = 0;
-    for id in store.unknown_clients(now).await? {
+    for id in app.store.unknown_clients(app.clock.now_unix()).await? {
         // What a document describes is asked for again when it is needed.
-        if is_url(&id) || with_id(config, &id).is_some() {
+        if is_url(&id) || with_id(&app.config, &id).is_some() {
             continue;
         }
-        let grants = store.end_client(&id, EndedBy::Operator, now).await?;
+        let entry = audit::authsvc(app).does(Action::RemoveClient, id.clone());
+        let grants = app.store.end_client(&id, entry).await?;
         tracing::info!(
             client_id = id,
             grants,

@@ -49,7 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let app = App::open(config, Clock::system(), Random::System).await?;
-    clients::end_removed(&app.config, &app.store, app.clock.now_unix()).await?;
+    clients::end_removed(&app).await?;
     warn_of_no_users(&app).await?;
     let running = Running::start(&app).await?;
 

@@ -91,13 +91,17 @@ impl Store {
         Ok(Some(ended))
     }
 
-    /// Ends all that was granted to a client that is not kept here; how many grants that were.
+    /// Ends all that was granted to a client that is not kept here; how many grants that were. Where there was none,
+    /// the trail says nothing.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn end_client(&self, id: &str, by: EndedBy, now: i64) -> Result<u64, Error> {
+    pub async fn end_client(&self, id: &str, entry: Entry) -> Result<u64, Error> {
         let mut transaction = self.write().await?;
-        let ended = end_all(&mut transaction, id, by, now).await?;
+        let ended = end_all(&mut transaction, id, entry.ended_by(), entry.at()).await?;
+        if ended > 0 {
+            entry.with("grants", ended).write(&mut transaction).await?;
+        }
         transaction.commit().await?;
         Ok(ended)
     }

@@ -126,7 +126,7 @@ async fn restart(flow: &mut Flow, change: impl FnOnce(&mut Config)) {
     let mut config = (*app.config).clone();
     change(&mut config);
     let app = App::open(config, app.clock.clone(), app.random.clone()).await.unwrap();
-    clients::end_removed(&app.config, &app.store, app.clock.now_unix()).await.unwrap();
+    clients::end_removed(&app).await.unwrap();
     flow.bench.app = app;
 }
 
@@ -157,6 +157,11 @@ async fn what_a_configured_client_was_granted_ends_with_it_and_for_good() {
     invalid(&flow.refresh(refresh, &[]).await, UNAUTHORIZED, "invalid_client");
     invalid(&flow.redeem(&pending, &[]).await, UNAUTHORIZED, "invalid_client");
     assert_eq!(is_active(&flow, access).await, json!(false));
+
+    let trail = flow.bench.app.store.audited(0).await.unwrap();
+    let [kept] = trail.as_slice() else { panic!("one entry: {trail:?}") };
+    assert_eq!((kept.author.as_str(), kept.action.as_str()), ("authsvc", "client.remove"));
+    assert_eq!((kept.target.as_deref(), &kept.details["grants"]), (Some("app"), &json!(1)));
 
     restart(&mut flow, |config| config.authorization.clients.configured.extend(gone)).await;
     flow.refresh_is_dead(refresh).await;
