@@ -1,5 +1,5 @@
 #!/bin/sh
-# The official conformance suite, direct and through the gateway: scripts/conformance.sh [--smoke]
+# The official conformance suite, direct and through the gateway: scripts/conformance.sh [--smoke | --authorization]
 # It asks for Node.js 22.
 set -eu
 . "$(dirname "$0")/steps.sh"

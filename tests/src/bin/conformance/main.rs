@@ -30,6 +30,8 @@ enum Scope {
     All,
     /// One server, with everything on.
     Smoke,
+    /// The authorization server alone.
+    Authorization,
 }
 
 #[tokio::main]
@@ -39,8 +41,9 @@ async fn main() -> Result<ExitCode> {
     let well = match *arguments {
         [] => conformance(Scope::All).await?,
         ["--smoke"] => conformance(Scope::Smoke).await?,
+        ["--authorization"] => conformance(Scope::Authorization).await?,
         ["between", way, server] => clients::between(way, server).await?,
-        _ => bail!("usage: conformance [--smoke]"),
+        _ => bail!("usage: conformance [--smoke | --authorization]"),
     };
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -50,6 +53,7 @@ async fn conformance(scope: Scope) -> Result<bool> {
     let expected = expected::read(&parts::root().join("tests/conformance/expected.yaml"))?;
     let groups = match scope {
         Scope::Smoke => servers::smoke(&suite).await?,
+        Scope::Authorization => authorization::all(&suite).await?,
         Scope::All => everything(&suite).await?,
     };
     table::write(&mut std::io::stdout().lock(), &groups, &expected)?;
@@ -64,7 +68,7 @@ async fn conformance(scope: Scope) -> Result<bool> {
     }
     let unused = match scope {
         Scope::All => expected::unused(&expected, &compared),
-        Scope::Smoke => Vec::new(),
+        Scope::Smoke | Scope::Authorization => Vec::new(),
     };
     for check in &unused {
         eprintln!("in expected.yaml, and of no run: {check}");
