@@ -145,11 +145,11 @@ impl Broker {
     /// # Errors
     /// `invalid_grant`, and the end of the grant, when the provider gives nothing for it any more; `temporarily_unavailable`
     /// while it does not answer.
-    pub async fn renew(app: &App, grant: &Renewed) -> Result<Held, Refusal> {
+    pub async fn renew(&self, app: &App, grant: &Renewed) -> Result<Held, Refusal> {
         let app = app.clone();
         let grant = grant.clone();
         // It goes on when the client has gone: what the provider has given once, it does not give again.
-        let renewing = tokio::spawn(async move {
+        let renewing = self.unfinished.spawn(async move {
             let Issuance::Brokered(broker) = &app.issuance else { return Err(Refusal::Internal) };
             broker.renew_now(&app, &grant).await
         });

@@ -155,7 +155,7 @@ async fn brokered(
         resources: presented.granted.resources.clone(),
         since_ms: presented.first_used_ms,
     };
-    let held = Broker::renew(app, &renewed).await?;
+    let held = broker.renew(app, &renewed).await?;
     broker.ready(app, held, (&presented.granted, &portion.resources)).await.map(Some)
 }
 
