@@ -110,7 +110,7 @@ mod tests {
     use crate::{
         broker::Broker,
         clock::Clock,
-        config::{Client, Mode, WebhookTargets},
+        config::{Client, Mode, Targets},
         random::Random,
         testing::{NOW_MS, brokered, config},
         upstream::exchange::Tokens,
@@ -131,7 +131,7 @@ mod tests {
     fn s31_tokens_of_the_provider_are_sealed_for_one_grant() {
         let client = Client { id: "attache".to_owned(), secret: None };
         let mut config = config();
-        let settings = brokered("https://idp.example.com", WebhookTargets::Public, client);
+        let settings = brokered("https://idp.example.com", Targets::Public, client);
         config.authorization.mode = Mode::Brokered(Box::new(settings.clone()));
         let broker = Broker::new(&settings, &config, &Clock::stopped(NOW_MS)).unwrap();
         let sealed = broker.seal(&held(), Owner::Grant("one"), &Random::seeded(1)).unwrap();

@@ -131,7 +131,7 @@ mod tests {
 
     use super::KeySet;
     use crate::{
-        config::{Client, Config, Mode, WebhookTargets},
+        config::{Client, Config, Mode, Targets},
         testing::{
             Bench, brokered, get,
             provider::{FakeProvider, Fault},
@@ -178,7 +178,7 @@ mod tests {
 
     fn stand_before(config: &mut Config, issuer: &str) {
         let client = Client { id: "attache".to_owned(), secret: None };
-        let settings = brokered(issuer, WebhookTargets::Any, client);
+        let settings = brokered(issuer, Targets::Any, client);
         config.authorization.mode = Mode::Brokered(Box::new(settings));
     }
 

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::id::DocumentUrl;
 use crate::{
-    config::{MetadataDocuments, WebhookTargets},
+    config::{MetadataDocuments, Targets},
     redirect,
     registration::clean,
     store::clients::AuthMethod,
@@ -161,8 +161,8 @@ fn auth(metadata: &Metadata<'_>, policy: &MetadataDocuments) -> Result<Auth, Bad
 /// around.
 fn keys_uri(uri: &str, policy: &MetadataDocuments) -> Option<String> {
     let url = Url::parse(uri).ok().filter(|_url| uri.len() <= redirect::MAX_LENGTH)?;
-    let scheme = url.scheme() == "https"
-        || (url.scheme() == "http" && policy.targets == WebhookTargets::Any);
+    let scheme =
+        url.scheme() == "https" || (url.scheme() == "http" && policy.targets == Targets::Any);
     let nobody = url.username().is_empty() && url.password().is_none();
     (scheme && nobody).then(|| url.into())
 }
@@ -174,14 +174,13 @@ mod tests {
     use super::{Auth, BadDocument, Document};
     use crate::{
         cimd::id::DocumentUrl,
-        config::{HostPattern, MetadataDocuments, WebhookTargets},
+        config::{HostPattern, MetadataDocuments, Targets},
     };
 
     const ID: &str = "https://client.example/metadata.json";
 
     fn parse(document: &Value) -> Result<Document, BadDocument> {
-        let policy =
-            MetadataDocuments { hosts: vec![HostPattern::Any], targets: WebhookTargets::Public };
+        let policy = MetadataDocuments { hosts: vec![HostPattern::Any], targets: Targets::Public };
         let id = DocumentUrl::parse(ID, &policy).unwrap();
         let private = ["myapp://callback".to_owned()];
         Document::parse(document.to_string().as_bytes(), &id, &private, &policy)
@@ -288,10 +287,8 @@ mod tests {
     #[test]
     fn what_is_no_document_says_where_and_nothing_of_what_is_there() {
         for text in ["", "[]", "null", "{\"client_id\": 7, \"x\": \"secret\"}", "<html>secret"] {
-            let policy = MetadataDocuments {
-                hosts: vec![HostPattern::Any],
-                targets: WebhookTargets::Public,
-            };
+            let policy =
+                MetadataDocuments { hosts: vec![HostPattern::Any], targets: Targets::Public };
             let id = DocumentUrl::parse(ID, &policy).unwrap();
             let error = Document::parse(text.as_bytes(), &id, &[], &policy).unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::config::{HostPattern, MetadataDocuments, WebhookTargets};
+use crate::config::{HostPattern, MetadataDocuments, Targets};
 
 /// Longest URL, bytes.
 const MAX_LENGTH: usize = 1024;
@@ -75,7 +75,7 @@ fn scheme(url: &Url, policy: &MetadataDocuments) -> bool {
     };
     match url.scheme() {
         "https" => true,
-        "http" => loopback && policy.targets == WebhookTargets::Any,
+        "http" => loopback && policy.targets == Targets::Any,
         _ => false,
     }
 }
@@ -94,9 +94,9 @@ fn host(url: &Url, policy: &MetadataDocuments) -> bool {
 #[cfg(test)]
 mod tests {
     use super::DocumentUrl;
-    use crate::config::{HostPattern, MetadataDocuments, WebhookTargets};
+    use crate::config::{HostPattern, MetadataDocuments, Targets};
 
-    fn accepted(client_id: &str, hosts: &[HostPattern], targets: WebhookTargets) -> bool {
+    fn accepted(client_id: &str, hosts: &[HostPattern], targets: Targets) -> bool {
         let policy = MetadataDocuments { hosts: hosts.to_vec(), targets };
         DocumentUrl::parse(client_id, &policy).is_some()
     }
@@ -108,7 +108,7 @@ mod tests {
             "https://chatgpt.com/oauth/abc/client.json",
             "https://client.example:8443/x?version=2",
         ] {
-            assert!(accepted(id, &[HostPattern::Any], WebhookTargets::Public), "{id}");
+            assert!(accepted(id, &[HostPattern::Any], Targets::Public), "{id}");
         }
         for id in [
             "https://client.example",
@@ -136,7 +136,7 @@ mod tests {
             "",
             &format!("https://client.example/{}", "x".repeat(1024)),
         ] {
-            assert!(!accepted(id, &[HostPattern::Any], WebhookTargets::Public), "{id}");
+            assert!(!accepted(id, &[HostPattern::Any], Targets::Public), "{id}");
         }
     }
 
@@ -146,18 +146,18 @@ mod tests {
             HostPattern::Exactly("claude.ai".to_owned()),
             HostPattern::Below("example.com".to_owned()),
         ];
-        let trusted = |id: &str| accepted(id, &hosts, WebhookTargets::Public);
+        let trusted = |id: &str| accepted(id, &hosts, Targets::Public);
         assert!(trusted("https://claude.ai/x"));
         assert!(trusted("https://a.b.example.com/x"));
         assert!(!trusted("https://example.com/x"));
         assert!(!trusted("https://notexample.com/x"));
         assert!(!trusted("https://claude.ai.evil.example/x"));
-        assert!(!accepted("https://claude.ai/x", &[], WebhookTargets::Public));
+        assert!(!accepted("https://claude.ai/x", &[], Targets::Public));
     }
 
     #[test]
     fn in_clear_only_to_this_machine_and_only_where_that_is_allowed() {
-        let any = |id: &str| accepted(id, &[HostPattern::Any], WebhookTargets::Any);
+        let any = |id: &str| accepted(id, &[HostPattern::Any], Targets::Any);
         assert!(any("http://localhost:3000/client.json") && any("http://127.0.0.1:3000/x"));
         assert!(!any("http://10.0.0.1/x") && !any("http://client.example/x"));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use attache_protocol::secret::Secret;
 
-use super::{Brokered, Embedded, Proof, Registrar, WebhookTargets};
+use super::{Brokered, Embedded, Proof, Registrar, Targets};
 
 /// How clients become authorized.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub struct MetadataDocuments {
     /// Hosts that are trusted with it; without any there are no such clients.
     pub hosts: Vec<HostPattern>,
     /// Where those may be.
-    pub targets: WebhookTargets,
+    pub targets: Targets,
 }
 
 /// Which hosts are meant.

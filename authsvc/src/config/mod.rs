@@ -320,12 +320,12 @@ pub struct Webhook {
     /// The one before: while receivers change over, messages are signed with both.
     pub previous_secret: Option<Secret>,
     /// Whether the target may be a private address.
-    pub targets: WebhookTargets,
+    pub targets: Targets,
 }
 
-/// Which addresses a webhook may be sent to.
+/// Which addresses we go out to: with events, for documents of clients, to providers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum WebhookTargets {
+pub enum Targets {
     /// Globally routable ones.
     Public,
     /// Any, loopback included: the operator said `allow_private: true`.

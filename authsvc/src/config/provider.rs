@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use attache_protocol::secret::Secret;
 use url::Url;
 
-use super::WebhookTargets;
+use super::Targets;
 
 /// The name of a provider, byte for byte as in its metadata and in `iss`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,7 +75,7 @@ pub struct Federated {
     /// Google: the organization that accounts must belong to.
     pub hosted_domain: Option<String>,
     /// Where it may be.
-    pub targets: WebhookTargets,
+    pub targets: Targets,
     /// Who may come in.
     pub admission: Admission,
     /// How long a login there is good for sessions and grants.
@@ -96,11 +96,11 @@ impl Issuer {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str, targets: WebhookTargets) -> Result<Self, String> {
+    pub fn parse(text: &str, targets: Targets) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|error| format!("not a URL ({error})"))?;
         match (url.scheme(), targets) {
-            ("https", _) | ("http", WebhookTargets::Any) => {}
-            ("http", WebhookTargets::Public) => {
+            ("https", _) | ("http", Targets::Any) => {}
+            ("http", Targets::Public) => {
                 return Err("tokens must not travel in clear: use https (or say `allow_private: true` for a provider in your own network)".to_owned());
             }
             _ => return Err("must be an https URL".to_owned()),

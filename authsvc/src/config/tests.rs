@@ -9,7 +9,7 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{
     Config, Database, HttpVersion, Loaded, Log, LogFormat, Mistakes, PersonalTokens, Proof,
-    Retention, Signing, WebhookTargets,
+    Retention, Signing, Targets,
 };
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$YXR0YWNoZS1ub2JvZHk$4vHyTt2GWxlgUKCbX5MHxHJyYqKKLeCuNqEd0pTd3jI";
@@ -198,7 +198,7 @@ fn every_key_is_read() {
     let week = Duration::from_hours(7 * 24);
     assert_eq!(config.retention, Retention { keep: week, max_size: 64 << 20 });
     assert_eq!(config.audit.keep, Duration::from_hours(30 * 24));
-    assert_eq!(config.webhook.unwrap().targets, WebhookTargets::Any);
+    assert_eq!(config.webhook.unwrap().targets, Targets::Any);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 
 use super::{Finding, Verdict, installation};
 use crate::{
-    config::{Config, Origin, Webhook, WebhookTargets},
+    config::{Config, Origin, Targets, Webhook},
     keys::Haste,
     routes,
     testing::Bench,
@@ -102,7 +102,7 @@ async fn an_installation_that_is_well_is_called_so_and_shows_no_secret() {
             url: "http://localhost:9/a-secret-path".parse().unwrap(),
             secret: attache_protocol::secret::Secret::new("whsec_of-the-hook".to_owned()),
             previous_secret: None,
-            targets: WebhookTargets::Any,
+            targets: Targets::Any,
         });
     })
     .await;
@@ -229,7 +229,7 @@ async fn what_does_not_answer_is_named_with_what_to_do() {
             url: "https://localhost/hook".parse().unwrap(),
             secret: attache_protocol::secret::Secret::new("whsec_x".to_owned()),
             previous_secret: None,
-            targets: WebhookTargets::Public,
+            targets: Targets::Public,
         });
     })
     .await;

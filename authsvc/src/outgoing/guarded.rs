@@ -16,7 +16,7 @@ use super::{
     explain,
     target::{self, GuardedResolver, System, TargetError},
 };
-use crate::config::WebhookTargets;
+use crate::config::Targets;
 
 /// How long an answer is good that says nothing of it.
 const DEFAULT_AGE: Duration = Duration::from_hours(1);
@@ -36,7 +36,7 @@ pub struct Bounds {
 #[derive(Clone, Debug)]
 pub struct Guarded {
     client: Client,
-    targets: WebhookTargets,
+    targets: Targets,
     bytes: usize,
 }
 
@@ -81,7 +81,7 @@ impl Guarded {
     ///
     /// # Errors
     /// When the system has no root certificates.
-    pub fn new(targets: WebhookTargets, bounds: Bounds) -> Result<Self, reqwest::Error> {
+    pub fn new(targets: Targets, bounds: Bounds) -> Result<Self, reqwest::Error> {
         Self::asking(System, targets, bounds)
     }
 
@@ -91,7 +91,7 @@ impl Guarded {
     /// When the system has no root certificates.
     pub fn asking(
         names: impl Resolve + 'static,
-        targets: WebhookTargets,
+        targets: Targets,
         bounds: Bounds,
     ) -> Result<Self, reqwest::Error> {
         let client = super::builder("https")
@@ -104,7 +104,7 @@ impl Guarded {
 
     /// Where it may go.
     #[must_use]
-    pub const fn targets(&self) -> WebhookTargets {
+    pub const fn targets(&self) -> Targets {
         self.targets
     }
 

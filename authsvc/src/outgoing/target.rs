@@ -12,7 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use url::{Host, Url};
 
-use crate::config::WebhookTargets;
+use crate::config::Targets;
 
 /// Why a target is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -34,9 +34,9 @@ pub enum TargetError {
 ///
 /// # Errors
 /// When its scheme or its literal address is not allowed.
-pub fn check(url: &Url, targets: WebhookTargets) -> Result<(), TargetError> {
+pub fn check(url: &Url, targets: Targets) -> Result<(), TargetError> {
     match (url.scheme(), targets) {
-        ("https", _) | ("http", WebhookTargets::Any) => {}
+        ("https", _) | ("http", Targets::Any) => {}
         (other, _) => return Err(TargetError::Scheme(other.to_owned())),
     }
     match url.host() {
@@ -65,13 +65,13 @@ impl Resolve for System {
 #[derive(Clone, Copy, Debug)]
 pub struct GuardedResolver<N = System> {
     names: N,
-    targets: WebhookTargets,
+    targets: Targets,
 }
 
 impl GuardedResolver {
     /// A resolver for targets of this kind.
     #[must_use]
-    pub const fn new(targets: WebhookTargets) -> Self {
+    pub const fn new(targets: Targets) -> Self {
         Self::asking(System, targets)
     }
 }
@@ -79,7 +79,7 @@ impl GuardedResolver {
 impl<N> GuardedResolver<N> {
     /// The same, that asks somebody else than the system.
     #[must_use]
-    pub const fn asking(names: N, targets: WebhookTargets) -> Self {
+    pub const fn asking(names: N, targets: Targets) -> Self {
         Self { names, targets }
     }
 }
@@ -100,27 +100,27 @@ impl<N: Resolve> Resolve for GuardedResolver<N> {
 /// When it cannot be resolved, or to an address that is not allowed.
 pub async fn resolve(
     name: &str,
-    targets: WebhookTargets,
+    targets: Targets,
 ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
     Ok(admit_all(lookup_host((name, 0)).await?, targets)?)
 }
 
 fn admit_all(
     found: impl Iterator<Item = SocketAddr>,
-    targets: WebhookTargets,
+    targets: Targets,
 ) -> Result<Vec<SocketAddr>, TargetError> {
     found.map(|address| admit(targets, address.ip()).map(|()| address)).collect()
 }
 
-fn admit(targets: WebhookTargets, address: IpAddr) -> Result<(), TargetError> {
+fn admit(targets: Targets, address: IpAddr) -> Result<(), TargetError> {
     let routable = match address {
         IpAddr::V4(address) => is_global_v4(address),
         IpAddr::V6(address) => is_global_v6(address),
     };
     match targets {
-        WebhookTargets::Any => Ok(()),
-        WebhookTargets::Public if routable => Ok(()),
-        WebhookTargets::Public => Err(TargetError::Address(address)),
+        Targets::Any => Ok(()),
+        Targets::Public if routable => Ok(()),
+        Targets::Public => Err(TargetError::Address(address)),
     }
 }
 
@@ -179,9 +179,9 @@ mod tests {
     use reqwest::dns::Resolve as _;
 
     use super::{GuardedResolver, TargetError, check};
-    use crate::{config::WebhookTargets, testing::strangers::NOT_GLOBAL};
+    use crate::{config::Targets, testing::strangers::NOT_GLOBAL};
 
-    fn allowed(url: &str, targets: WebhookTargets) -> Result<(), TargetError> {
+    fn allowed(url: &str, targets: Targets) -> Result<(), TargetError> {
         check(&url.parse().unwrap(), targets)
     }
 
@@ -196,7 +196,7 @@ mod tests {
             "https://[2606:4700:4700::1111]/",
             "https://[64:ff9b::101:101]/",
         ] {
-            assert_eq!(allowed(url, WebhookTargets::Public), Ok(()), "{url}");
+            assert_eq!(allowed(url, Targets::Public), Ok(()), "{url}");
         }
     }
 
@@ -205,34 +205,34 @@ mod tests {
         for host in NOT_GLOBAL {
             let url = format!("https://{host}/hook");
             assert!(
-                matches!(allowed(&url, WebhookTargets::Public), Err(TargetError::Address(_))),
+                matches!(allowed(&url, Targets::Public), Err(TargetError::Address(_))),
                 "{url}"
             );
-            assert_eq!(allowed(&url, WebhookTargets::Any), Ok(()), "{url}");
+            assert_eq!(allowed(&url, Targets::Any), Ok(()), "{url}");
         }
     }
 
     #[test]
     fn plain_http_needs_the_operators_word_and_other_schemes_are_never_allowed() {
         assert_eq!(
-            allowed("http://hooks.example.com/", WebhookTargets::Public),
+            allowed("http://hooks.example.com/", Targets::Public),
             Err(TargetError::Scheme("http".into()))
         );
-        assert_eq!(allowed("http://hooks.example.com/", WebhookTargets::Any), Ok(()));
+        assert_eq!(allowed("http://hooks.example.com/", Targets::Any), Ok(()));
         for url in ["file:///etc/passwd", "ftp://example.com/", "unix:/run/x"] {
-            assert!(allowed(url, WebhookTargets::Any).is_err(), "{url}");
+            assert!(allowed(url, Targets::Any).is_err(), "{url}");
         }
     }
 
     #[tokio::test]
     async fn s56_a_name_that_resolves_to_a_private_address_is_refused() {
-        let public = GuardedResolver::new(WebhookTargets::Public);
+        let public = GuardedResolver::new(Targets::Public);
         let Err(refused) = public.resolve("localhost".parse().unwrap()).await else {
             panic!("localhost is not globally routable");
         };
         assert!(refused.to_string().contains("not globally routable"), "{refused}");
 
-        let any = GuardedResolver::new(WebhookTargets::Any);
+        let any = GuardedResolver::new(Targets::Any);
         assert!(any.resolve("localhost".parse().unwrap()).await.is_ok());
     }
 }

@@ -11,7 +11,7 @@ use super::{
     target::{GuardedResolver, System, TargetError},
 };
 use crate::{
-    config::WebhookTargets,
+    config::Targets,
     testing::strangers::{Manner, NOT_GLOBAL, Names, Stranger, address, huge, slow},
 };
 
@@ -24,7 +24,7 @@ async fn get(http: &Guarded, url: &str) -> Result<Reply, Unanswered> {
 }
 
 fn anywhere(bounds: Bounds) -> Guarded {
-    Guarded::asking(System, WebhookTargets::Any, bounds).unwrap()
+    Guarded::asking(System, Targets::Any, bounds).unwrap()
 }
 
 #[tokio::test]
@@ -34,8 +34,8 @@ async fn s55_ssrf_a_name_has_no_address_that_is_not_globally_routable() {
         let ip = address(host);
         let private = (ip, 443).into();
         for answer in [&[private][..], &[private, public], &[public, private]] {
-            let (any, names) = (WebhookTargets::Any, Names::new(&[answer]));
-            let guarded = GuardedResolver::asking(names.clone(), WebhookTargets::Public);
+            let (any, names) = (Targets::Any, Names::new(&[answer]));
+            let guarded = GuardedResolver::asking(names.clone(), Targets::Public);
             let refused = guarded.resolve("stranger.example".parse().unwrap()).await.err().unwrap();
             assert_eq!(refused.downcast_ref(), Some(&TargetError::Address(ip)), "{answer:?}");
             let allowed = GuardedResolver::asking(names, any);
@@ -54,19 +54,18 @@ async fn s55_ssrf_a_name_that_changes_its_answer_gains_nothing() {
     let (loopback, public) = (here.address, PUBLIC.parse().unwrap());
 
     let names = Names::new(&[&[loopback], &[public]]);
-    let seen = Guarded::asking(names.clone(), WebhookTargets::Any, BOUNDS).unwrap();
+    let seen = Guarded::asking(names.clone(), Targets::Any, BOUNDS).unwrap();
     let reply = get(&seen, &format!("http://stranger.example:{port}/")).await.unwrap();
     assert_eq!((reply.status.as_u16(), names.asked(), here.met()), (204, 1, 1));
 
     let names = Names::new(&[&[loopback], &[public]]);
-    let guarded = Guarded::asking(names.clone(), WebhookTargets::Public, BOUNDS).unwrap();
+    let guarded = Guarded::asking(names.clone(), Targets::Public, BOUNDS).unwrap();
     let refused = get(&guarded, &format!("https://stranger.example:{port}/")).await;
     let expected = TargetError::Address(loopback.ip());
     assert!(matches!(refused, Err(Unanswered::Target(ref error)) if *error == expected));
     assert_eq!((names.asked(), here.met()), (1, 1), "a better answer was asked for");
 
-    let later =
-        GuardedResolver::asking(Names::new(&[&[public], &[loopback]]), WebhookTargets::Public);
+    let later = GuardedResolver::asking(Names::new(&[&[public], &[loopback]]), Targets::Public);
     let name = || "stranger.example".parse().unwrap();
     assert_eq!(later.resolve(name()).await.unwrap().collect::<Vec<_>>(), [public]);
     assert!(later.resolve(name()).await.is_err(), "only the first answer was looked at");

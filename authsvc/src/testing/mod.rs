@@ -29,7 +29,7 @@ use crate::{
         self, Authorization, Brokered, Client, ClientPolicy, Config, Database, Embedded, Envoy,
         ForeignTokens, HostPattern, HostPort, HttpVersion, Issuer, Log, LogFormat,
         MetadataDocuments, Mode, OpaqueTokens, Origin, PersonalTokens, RefreshPolicy, Registrar,
-        ResourceParameter, Retention, Server, Service, Signing, User, WebhookTargets,
+        ResourceParameter, Retention, Server, Service, Signing, Targets, User,
     },
     random::Random,
     routes,
@@ -157,7 +157,7 @@ pub(crate) fn config() -> Config {
                 ],
                 metadata_documents: MetadataDocuments {
                     hosts: vec![HostPattern::Any],
-                    targets: WebhookTargets::Public,
+                    targets: Targets::Public,
                 },
                 configured: Vec::new(),
             },
@@ -223,7 +223,7 @@ pub(crate) fn embedded(config: &mut Config) -> &mut Embedded {
 }
 
 /// A provider with everything as by default.
-pub(crate) fn brokered(issuer: &str, targets: WebhookTargets, client: Client) -> Brokered {
+pub(crate) fn brokered(issuer: &str, targets: Targets, client: Client) -> Brokered {
     Brokered {
         issuer: Issuer::parse(issuer, targets).unwrap(),
         registrar: Registrar::Static(client),

@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::{
-    config::{Admission, Client, Federated, IdentityClaims, Issuer, Tenants, WebhookTargets},
+    config::{Admission, Client, Federated, IdentityClaims, Issuer, Targets, Tenants},
     token::pkce,
 };
 
@@ -152,13 +152,13 @@ impl FakeProvider {
         Federated {
             name: name.to_owned(),
             label: "Example Login".to_owned(),
-            issuer: Issuer::parse(&self.issuer, WebhookTargets::Any).unwrap(),
+            issuer: Issuer::parse(&self.issuer, Targets::Any).unwrap(),
             tenants: Tenants::Single,
             client: client(),
             scopes: ["openid", "email"].map(str::to_owned).to_vec(),
             claims: IdentityClaims::default(),
             hosted_domain: None,
-            targets: WebhookTargets::Any,
+            targets: Targets::Any,
             admission: Admission::default(),
             max_session: std::time::Duration::from_hours(30 * 24),
         }

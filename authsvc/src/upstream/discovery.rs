@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Error, expect_json, issuer::Issuers};
-use crate::{config::WebhookTargets, outgoing::guarded::Guarded};
+use crate::{config::Targets, outgoing::guarded::Guarded};
 
 const WHAT: &str = "metadata";
 const OPENID: &str = "/.well-known/openid-configuration";
@@ -113,7 +113,7 @@ async fn look(
 ///
 /// # Errors
 /// When it is of another issuer, or lacks what nothing works without.
-pub fn read(body: &[u8], issuers: &Issuers, targets: WebhookTargets) -> Result<Metadata, Error> {
+pub fn read(body: &[u8], issuers: &Issuers, targets: Targets) -> Result<Metadata, Error> {
     let document: Document = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Error::unusable(WHAT, format!("not JSON as it should be, at line {line} column {column}"))
@@ -160,13 +160,13 @@ pub fn read(body: &[u8], issuers: &Issuers, targets: WebhookTargets) -> Result<M
 pub(super) fn url(
     name: &'static str,
     text: Option<String>,
-    targets: WebhookTargets,
+    targets: Targets,
 ) -> Result<Option<Url>, Error> {
     let Some(text) = text else { return Ok(None) };
     let wrong = |reason: &str| Error::unusable(WHAT, format!("{name} {reason}"));
     let url = Url::parse(&text).map_err(|_error| wrong("is not a URL"))?;
     match (url.scheme(), targets) {
-        ("https", _) | ("http", WebhookTargets::Any) => {}
+        ("https", _) | ("http", Targets::Any) => {}
         _ => return Err(wrong("is not https")),
     }
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     clock::Clock,
-    config::{Client, IdentityClaims, Issuer, Tenants, WebhookTargets},
+    config::{Client, IdentityClaims, Issuer, Targets, Tenants},
     outgoing::guarded::{Bounds, Guarded, NotJson, Reply, Unanswered},
 };
 use attache_protocol::secret::Secret;
@@ -116,7 +116,7 @@ impl Provider {
     pub fn new(
         issuer: &Issuer,
         tenants: &Tenants,
-        targets: WebhookTargets,
+        targets: Targets,
         clock: Clock,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {

@@ -14,7 +14,7 @@ use crate::{
         },
         cookies::assert_headers,
     },
-    config::{Mode, Origin, WebhookTargets},
+    config::{Mode, Origin, Targets},
     store::clients::Identity,
     testing::{
         Answer, Bench, RESOURCE, brokered, entry,
@@ -169,7 +169,7 @@ async fn c9_cookies_are_host_cookies_and_say_nothing_of_an_agreement() {
     fake.shape().access = Some(json!({}));
     let bench = Bench::with(|config| {
         config.public_url = Origin::parse(ORIGIN).unwrap();
-        let settings = brokered(&fake.issuer, WebhookTargets::Any, provider::client());
+        let settings = brokered(&fake.issuer, Targets::Any, provider::client());
         config.authorization.mode = Mode::Brokered(Box::new(settings));
     })
     .await;

@@ -17,7 +17,7 @@ use crate::{
     authorization::tests::browser::{
         Browser, WEB, WEB_REDIRECT, answered, error, register, url, web,
     },
-    config::{Brokered, Config, Mode, WebhookTargets},
+    config::{Brokered, Config, Mode, Targets},
     testing::{
         Answer, Bench, PUBLIC_URL, RESOURCE, brokered, entry, form,
         provider::{self, FakeProvider, Fault},
@@ -42,7 +42,7 @@ async fn gateway(change: impl FnOnce(&mut Brokered)) -> (FakeProvider, Bench) {
             shape.metadata[name] = json!(format!("{}/{path}", fake.issuer));
         }
     }
-    let mut settings = brokered(&fake.issuer, WebhookTargets::Any, provider::client());
+    let mut settings = brokered(&fake.issuer, Targets::Any, provider::client());
     change(&mut settings);
     let bench = Bench::with(|config| {
         config.authorization.mode = Mode::Brokered(Box::new(settings));

@@ -21,7 +21,7 @@ use super::{
     resolve,
 };
 use crate::{
-    config::{Config, HostPattern, MetadataDocuments, WebhookTargets},
+    config::{Config, HostPattern, MetadataDocuments, Targets},
     routes,
     state::App,
     store::{
@@ -119,7 +119,7 @@ async fn answer(State((document, keys, seen)): State<Shared>, uri: Uri) -> Respo
 
 fn open(config: &mut Config) {
     config.authorization.clients.metadata_documents =
-        MetadataDocuments { hosts: vec![HostPattern::Any], targets: WebhookTargets::Any };
+        MetadataDocuments { hosts: vec![HostPattern::Any], targets: Targets::Any };
 }
 
 async fn ask(bench: &Bench, site: &Site) -> Result<Client, NoClient> {
@@ -314,7 +314,7 @@ async fn s54_a_host_that_is_not_trusted_any_more_has_no_clients() {
     assert!(believed(&bench.public(form("/oauth/token", &fields)).await));
 
     let mut later = bench.app.clone();
-    let policy = MetadataDocuments { hosts: Vec::new(), targets: WebhookTargets::Any };
+    let policy = MetadataDocuments { hosts: Vec::new(), targets: Targets::Any };
     later.documents = Arc::new(Fetcher::new(policy).unwrap());
     let refused = testing::answer(routes::public(later.clone()), form("/oauth/token", &fields));
     assert!(!believed(&refused.await));

@@ -7,7 +7,7 @@ use url::Url;
 use super::{Bench, FetchError, Fetcher, NoClient, SOMEBODY, resolve};
 use crate::{
     cimd::look_again,
-    config::{HostPattern, MetadataDocuments, WebhookTargets},
+    config::{HostPattern, MetadataDocuments, Targets},
     outgoing::{
         guarded::{Bounds, Guarded},
         target::{System, TargetError},
@@ -32,7 +32,7 @@ async fn bench(client: Guarded) -> Bench {
 
 fn anywhere(time: Duration) -> Guarded {
     let bounds = Bounds { time, bytes: BYTES };
-    Guarded::asking(System, WebhookTargets::Any, bounds).unwrap()
+    Guarded::asking(System, Targets::Any, bounds).unwrap()
 }
 
 /// Why neither a document nor keys are had from this URL.
@@ -68,7 +68,7 @@ async fn s55_ssrf_neither_documents_nor_keys_are_at_a_name_of_such_an_address() 
     for host in NOT_GLOBAL {
         let names = Names::new(&[&[public, (address(host), port).into()]]);
         let bounds = Bounds { time: Duration::from_secs(5), bytes: BYTES };
-        let client = Guarded::asking(names.clone(), WebhookTargets::Public, bounds).unwrap();
+        let client = Guarded::asking(names.clone(), Targets::Public, bounds).unwrap();
         bench.app.documents = through(client);
         for error in refused(&bench, &url).await {
             assert!(is_address(&error, host), "{host}: {error:?}");

@@ -8,7 +8,7 @@ use attache_protocol::{
     secret::Secret,
 };
 
-use super::{Client, HostPort, Issuer, WebhookTargets};
+use super::{Client, HostPort, Issuer, Targets};
 
 /// A provider, and what is known of it.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Brokered {
     /// What its access tokens are like.
     pub tokens: ForeignTokens,
     /// Where it may be.
-    pub targets: WebhookTargets,
+    pub targets: Targets,
 }
 
 /// How authsvc becomes a client of the provider.

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 
 use crate::config::{
     Authorization, Brokered, Config, Loaded, Mistakes, OpaqueTokens, Registrar, ResourceParameter,
-    WebhookTargets, WithoutAudience,
+    Targets, WithoutAudience,
 };
 
 const REST: &str = "public_url: https://mcp.example.com
@@ -45,7 +45,7 @@ fn the_least_external_section_has_every_default() {
     assert_eq!(brokered.tokens.audience, None);
     assert_eq!(brokered.tokens.claims.scope, ["scope", "scp"]);
     assert_eq!(brokered.tokens.opaque, OpaqueTokens::Refused);
-    assert_eq!(brokered.targets, WebhookTargets::Public);
+    assert_eq!(brokered.targets, Targets::Public);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn dex_is_reached_over_grpc_and_may_be_in_our_own_network() {
     assert_eq!(authorization.mode.as_str(), "dex");
     assert_eq!(authorization.clients.configured[0].id, "app");
     let brokered = authorization.brokered().unwrap();
-    assert_eq!(brokered.targets, WebhookTargets::Any);
+    assert_eq!(brokered.targets, Targets::Any);
     assert_eq!(brokered.request.scopes, ["openid", "offline_access", "email", "profile", "groups"]);
     assert!(brokered.tokens.claims.scope.is_empty());
     let Registrar::Dex(dex) = &brokered.registrar else { panic!("Dex") };

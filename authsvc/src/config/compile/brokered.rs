@@ -11,7 +11,7 @@ use super::{
     super::{
         Authorization, Brokered, Client, Dex, DexIdentity, DexTls, ForeignTokens, Introspector,
         Issuer, Mode, OpaqueTokens, Registrar, Registration, Request, ResourceParameter, Server,
-        WebhookTargets, WithoutAudience, document::Path, file,
+        Targets, WithoutAudience, document::Path, file,
     },
     absolute, network,
     report::{Checked, Report},
@@ -32,9 +32,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) fn external(file: &file::External, at: &Path, report: &mut Report<'_>) -> Checked<Mode> {
     let path = at.key("allow_private");
     let private = report.optional(&path, file.allow_private.as_deref(), false, units::flag);
-    let targets = private.map(|any| if any { WebhookTargets::Any } else { WebhookTargets::Public });
-    let issuer =
-        issuer(file.issuer.as_deref(), targets.unwrap_or(WebhookTargets::Public), at, report);
+    let targets = private.map(|any| if any { Targets::Any } else { Targets::Public });
+    let issuer = issuer(file.issuer.as_deref(), targets.unwrap_or(Targets::Public), at, report);
     let registrar = registrar(file, at, report);
     let request = request(file, at, report);
     let tokens = tokens(file, registrar.as_ref().ok(), at, report);
@@ -77,7 +76,7 @@ pub(super) fn dex(
     at: &Path,
     report: &mut Report<'_>,
 ) -> Checked<Mode> {
-    let targets = WebhookTargets::Any;
+    let targets = Targets::Any;
     let issuer = issuer(file.issuer.as_deref(), targets, at, report);
     let what = "`address:`, host and port of the gRPC API of Dex";
     let grpc = report.given(&at.key("grpc"), file.grpc.as_ref(), what);
@@ -103,7 +102,7 @@ pub(super) fn dex(
 
 fn issuer(
     text: Option<&str>,
-    targets: WebhookTargets,
+    targets: Targets,
     at: &Path,
     report: &mut Report<'_>,
 ) -> Checked<Issuer> {

@@ -3,7 +3,7 @@
 use url::Host;
 
 use super::{
-    super::{HostPattern, MetadataDocuments, WebhookTargets, document::Path, file},
+    super::{HostPattern, MetadataDocuments, Targets, document::Path, file},
     report::{Checked, Report},
     units,
 };
@@ -22,7 +22,7 @@ pub(super) fn documents(
     };
     let at = at.key("allow_private");
     let private = report.optional(&at, file.allow_private.as_deref(), false, units::flag);
-    let targets = private.map(|any| if any { WebhookTargets::Any } else { WebhookTargets::Public });
+    let targets = private.map(|any| if any { Targets::Any } else { Targets::Public });
     Ok(MetadataDocuments { hosts: hosts?, targets: targets? })
 }
 

@@ -7,8 +7,8 @@ use url::Host;
 
 use super::{
     super::{
-        Admission, Client, Federated, IdentityClaims, Issuer, Tenants, WebhookTargets,
-        document::Path, file,
+        Admission, Client, Federated, IdentityClaims, Issuer, Targets, Tenants, document::Path,
+        file,
     },
     origin,
     report::{Checked, Report},
@@ -72,11 +72,7 @@ fn provider_of(file: &file::Federated, at: &Path, report: &mut Report<'_>) -> Ch
     let label = report.optional(&at.key("label"), file.label.as_deref(), default, label);
     let private = file.allow_private.as_deref();
     let private = report.optional(&at.key("allow_private"), private, false, units::flag);
-    let targets = if private.is_ok_and(|private| private) {
-        WebhookTargets::Any
-    } else {
-        WebhookTargets::Public
-    };
+    let targets = if private.is_ok_and(|private| private) { Targets::Any } else { Targets::Public };
     let what = "its `issuer`, byte for byte as its /.well-known/openid-configuration says";
     let issuer = report.needed(&at.key("issuer"), file.issuer.as_deref(), what, |text| {
         Issuer::parse(text, targets)
@@ -251,7 +247,7 @@ fn domain_of(text: &str) -> Result<String, String> {
 mod tests {
     use std::{path::Path, time::Duration};
 
-    use super::super::super::{Config, Federated, Loaded, Mistakes, Tenants, WebhookTargets};
+    use super::super::super::{Config, Federated, Loaded, Mistakes, Targets, Tenants};
 
     const TENANT: &str = "8c9a1c2d-0000-4000-8000-00000000000a";
     const ONE: &str = "https://login.microsoftonline.com/8c9a1c2d-0000-4000-8000-00000000000a/v2.0";
@@ -275,7 +271,7 @@ servers: [{{name: everything, url: http://127.0.0.1:3001/mcp}}]
         let [one] = parsed.as_slice() else { panic!("one provider") };
         assert_eq!((one.name.as_str(), one.label.as_str()), ("okta", "Okta"));
         assert_eq!(one.scopes, ["openid", "email", "profile"]);
-        assert_eq!((&one.tenants, one.targets), (&Tenants::Single, WebhookTargets::Public));
+        assert_eq!((&one.tenants, one.targets), (&Tenants::Single, Targets::Public));
         assert_eq!(one.claims.groups, "groups");
         assert!(one.client.secret.is_none() && one.hosted_domain.is_none());
         assert_eq!(one.max_session, Duration::from_hours(30 * 24));
@@ -300,7 +296,7 @@ servers: [{{name: everything, url: http://127.0.0.1:3001/mcp}}]
         assert_eq!(entra.admission.email_domains, ["example.com", "a.example"]);
         assert!(entra.admission.require_verified_email);
         assert_eq!(entra.max_session, Duration::from_hours(12));
-        assert_eq!(dex.targets, WebhookTargets::Any);
+        assert_eq!(dex.targets, Targets::Any);
     }
 
     #[test]

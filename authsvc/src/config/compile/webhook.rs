@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use url::{Host, Url};
 
 use super::{
-    super::{Webhook, WebhookTargets, document::Path, file},
+    super::{Targets, Webhook, document::Path, file},
     origin,
     report::{Checked, Report},
     units,
@@ -29,12 +29,12 @@ pub(super) fn webhook(
         false,
         units::flag,
     );
-    let targets = private.map(|any| if any { WebhookTargets::Any } else { WebhookTargets::Public });
+    let targets = private.map(|any| if any { Targets::Any } else { Targets::Public });
     let url = report.needed(
         &at.key("url"),
         file.url.as_deref(),
         "the URL that events are posted to",
-        |text| url(text, targets.unwrap_or(WebhookTargets::Public)),
+        |text| url(text, targets.unwrap_or(Targets::Public)),
     );
     let what = "a signing secret: `whsec_` and the base64 of 24 to 64 random bytes (printf whsec_; openssl rand -base64 32)";
     let secret = report.given(&at.key("secret"), file.secret.as_ref(), what);
@@ -59,14 +59,14 @@ fn signing_secret(
     Ok(secret.clone())
 }
 
-fn url(text: &str, targets: WebhookTargets) -> Result<Url, String> {
+fn url(text: &str, targets: Targets) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("not a URL ({error})"))?;
     if !origin::is_plain(text) {
         return Err("must not contain spaces, line breaks or characters outside ASCII".to_owned());
     }
     match (url.scheme(), targets) {
-        ("https", _) | ("http", WebhookTargets::Any) => {}
-        ("http", WebhookTargets::Public) => {
+        ("https", _) | ("http", Targets::Any) => {}
+        ("http", Targets::Public) => {
             return Err("events must not travel in clear: use https (or say `allow_private: true` for a receiver in your own network)".to_owned());
         }
         _ => return Err("must be an https URL".to_owned()),
@@ -90,7 +90,7 @@ fn url(text: &str, targets: WebhookTargets) -> Result<Url, String> {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => true,
     };
-    if private && targets == WebhookTargets::Public {
+    if private && targets == Targets::Public {
         return Err("is a private address: say `allow_private: true` if that is meant".to_owned());
     }
     Ok(url)

@@ -13,7 +13,7 @@ use super::{
     webhook,
 };
 use crate::{
-    config::{Database, WebhookTargets::Any},
+    config::{Database, Targets::Any},
     events::delivery::Courier,
 };
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::{
-    config::{Webhook, WebhookTargets},
+    config::{Targets, Webhook},
     routes,
     state::App,
     testing::Bench,
@@ -102,7 +102,7 @@ fn event(number: u32) -> Value {
     })
 }
 
-fn webhook(url: &str, targets: WebhookTargets) -> Webhook {
+fn webhook(url: &str, targets: Targets) -> Webhook {
     let secret = Secret::new(WEBHOOK_SECRET.to_owned());
     Webhook { url: url.parse().unwrap(), secret, previous_secret: None, targets }
 }

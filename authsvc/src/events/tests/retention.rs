@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Fixture, event, id, webhook};
 use crate::{
-    config::WebhookTargets,
+    config::Targets,
     events::{retention, schedule::State},
     random::Random,
     store::deliveries::LastAnswer,
@@ -75,7 +75,7 @@ async fn the_oldest_events_are_forgotten_while_the_database_is_too_large() {
 
 #[tokio::test]
 async fn deliveries_go_with_their_events_and_open_ones_are_counted_as_lost() {
-    let hook = webhook("https://hooks.example.com/", WebhookTargets::Public);
+    let hook = webhook("https://hooks.example.com/", Targets::Public);
     let fixture = Fixture::new(Some(hook)).await;
     fixture.store(1..=4).await;
     let store = &fixture.app.store;

@@ -11,7 +11,7 @@ use super::{
     webhook,
 };
 use crate::{
-    config::WebhookTargets::{Any, Public},
+    config::Targets::{Any, Public},
     events::{
         delivery::Courier,
         webhook::{Message, Reply, Webhook},

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{BROWSER, Browser, SESSION, bench, depart, log_in, login_page, one, path};
 use crate::{
     authorization::tests::browser::{WEB_REDIRECT, answered},
-    config::{Admission, Federated, Issuer, WebhookTargets},
+    config::{Admission, Federated, Issuer, Targets},
     testing::{
         Answer, Bench, PASSWORD,
         provider::{FakeProvider, Fault},
@@ -81,7 +81,7 @@ async fn a_provider_that_is_not_well_keeps_nobody_from_trying_again_or_another_w
 #[tokio::test]
 async fn a_provider_that_was_never_reached_is_named_before_anybody_is_sent_there() {
     let nobody = FakeProvider::start().await;
-    let issuer = Issuer::parse("http://127.0.0.1:9", WebhookTargets::Any).unwrap();
+    let issuer = Issuer::parse("http://127.0.0.1:9", Targets::Any).unwrap();
     let down = Federated { issuer, ..nobody.federated("example") };
     let up = FakeProvider::start().await;
     let other = Federated { label: "Other Login".to_owned(), ..up.federated("other") };

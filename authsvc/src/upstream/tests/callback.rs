@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{CLIENT_ID, REDIRECT_URI, discovery::metadata, trip};
 use crate::{
     authorization::parameters::Parameters,
-    config::{Issuer, Tenants, WebhookTargets},
+    config::{Issuer, Targets, Tenants},
     upstream::{
         callback::{BadReturn, Returned},
         issuer::Issuers,
@@ -16,7 +16,7 @@ use crate::{
 const ISSUER: &str = "https://login.example.com";
 
 fn issuers() -> Issuers {
-    Issuers::new(&Issuer::parse(ISSUER, WebhookTargets::Public).unwrap(), &Tenants::Single)
+    Issuers::new(&Issuer::parse(ISSUER, Targets::Public).unwrap(), &Tenants::Single)
 }
 
 fn read(query: &str, says_iss: bool) -> Result<Returned, BadReturn> {

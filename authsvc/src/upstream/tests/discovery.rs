@@ -5,7 +5,7 @@ use url::Url;
 
 use super::with;
 use crate::{
-    config::{Issuer, Tenants, WebhookTargets},
+    config::{Issuer, Targets, Tenants},
     upstream::{
         Error,
         discovery::{Metadata, places, read},
@@ -18,7 +18,7 @@ const TENANT: &str = "8c9a1c2d-0000-4000-8000-00000000000a";
 const OTHER_TENANT: &str = "8c9a1c2d-0000-4000-8000-00000000000b";
 
 fn issuers(issuer: &str, tenants: &Tenants) -> Issuers {
-    Issuers::new(&Issuer::parse(issuer, WebhookTargets::Public).unwrap(), tenants)
+    Issuers::new(&Issuer::parse(issuer, Targets::Public).unwrap(), tenants)
 }
 
 /// A good document, changed.
@@ -30,7 +30,7 @@ pub(super) fn metadata(changes: &Value) -> Result<Metadata, Error> {
         "jwks_uri": format!("{ISSUER}/keys"),
     });
     let body = with(document, changes).to_string();
-    read(body.as_bytes(), &issuers(ISSUER, &Tenants::Single), WebhookTargets::Public)
+    read(body.as_bytes(), &issuers(ISSUER, &Tenants::Single), Targets::Public)
 }
 
 #[test]

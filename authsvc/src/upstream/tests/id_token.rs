@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::with;
 use crate::{
-    config::{Issuer, Tenants, WebhookTargets},
+    config::{Issuer, Targets, Tenants},
     testing::provider::{CLIENT_ID, jwk, private_key, signed},
     upstream::{
         id_token::{Expected, Refused, Verified, verify},
@@ -45,7 +45,7 @@ fn check(token: String) -> Result<Verified, Refused> {
 }
 
 fn look(token: String, expected: Expected<'_>) -> Result<Verified, Refused> {
-    let issuer = Issuer::parse(ISSUER, WebhookTargets::Public).unwrap();
+    let issuer = Issuer::parse(ISSUER, Targets::Public).unwrap();
     let issuers = Issuers::new(&issuer, &Tenants::Single);
     verify(&Secret::new(token), &keys(), &issuers, expected, NOW)
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Client, IdentityClaims, Issuer, Tenants, WebhookTargets},
+    config::{Client, IdentityClaims, Issuer, Targets, Tenants},
     random::Random,
     testing::{
         NOW_MS,
@@ -84,8 +84,8 @@ impl Ours {
 }
 
 fn provider(issuer: &str, clock: &Clock) -> Provider {
-    let issuer = Issuer::parse(issuer, WebhookTargets::Any).unwrap();
-    Provider::new(&issuer, &Tenants::Single, WebhookTargets::Any, clock.clone()).unwrap()
+    let issuer = Issuer::parse(issuer, Targets::Any).unwrap();
+    Provider::new(&issuer, &Tenants::Single, Targets::Any, clock.clone()).unwrap()
 }
 
 fn trip() -> Trip {

@@ -9,7 +9,7 @@ use url::Url;
 use super::{Code, Error, Provider, REDIRECT_URI, client, trip};
 use crate::{
     clock::Clock,
-    config::{Issuer, Tenants, WebhookTargets},
+    config::{Issuer, Targets, Tenants},
     outgoing::{
         guarded::{Bounds, Guarded},
         target::System,
@@ -27,7 +27,7 @@ use crate::{
 const ISSUER: &str = "https://login.example.com";
 const IN_TIME: Duration = Duration::from_secs(5);
 
-fn guarded(time: Duration, targets: WebhookTargets) -> Guarded {
+fn guarded(time: Duration, targets: Targets) -> Guarded {
     Guarded::asking(System, targets, Bounds { time, bytes: 64 * 1024 }).unwrap()
 }
 
@@ -92,7 +92,7 @@ fn is_address(error: &Error) -> bool {
 async fn s55_ssrf_no_provider_is_asked_at_an_address_that_is_not_globally_routable() {
     for host in NOT_GLOBAL {
         let base = format!("https://{host}");
-        let http = guarded(IN_TIME, WebhookTargets::Public);
+        let http = guarded(IN_TIME, Targets::Public);
         let error = unknown(&base, http.clone()).metadata().await.map(drop).unwrap_err();
         assert!(is_address(&error), "{host}: {error}");
         for (what, error) in refused(&known(&base, http).await, &base).await {
@@ -107,7 +107,7 @@ async fn s55_ssrf_no_provider_is_asked_at_a_name_of_such_an_address() {
     let base = format!("https://stranger.example:{}", forbidden.address.port());
     let names = Names::new(&[&["1.1.1.1:443".parse().unwrap(), forbidden.address]]);
     let bounds = Bounds { time: IN_TIME, bytes: 64 * 1024 };
-    let http = Guarded::asking(names.clone(), WebhookTargets::Public, bounds).unwrap();
+    let http = Guarded::asking(names.clone(), Targets::Public, bounds).unwrap();
     let error = unknown(&base, http.clone()).metadata().await.map(drop).unwrap_err();
     assert!(is_address(&error), "{error}");
     let discovery = names.asked();
@@ -125,7 +125,7 @@ async fn s55_ssrf_no_provider_leads_anywhere_else() {
     let elsewhere = Stranger::forbidden();
     for status in [301, 302, 303, 307, 308] {
         let stranger = Stranger::leading(status, &elsewhere);
-        let (base, http) = (stranger.origin(), guarded(IN_TIME, WebhookTargets::Any));
+        let (base, http) = (stranger.origin(), guarded(IN_TIME, Targets::Any));
         assert!(unknown(&base, http.clone()).metadata().await.is_err(), "{status}");
         for (what, error) in refused(&known(&base, http).await, &base).await {
             assert!(matches!(error, Error::Unusable { .. }), "{status}, {what}: {error:?}");
@@ -138,7 +138,7 @@ async fn s55_ssrf_no_provider_leads_anywhere_else() {
 async fn s55_ssrf_a_provider_answers_in_time_or_not_at_all() {
     for manner in slow() {
         let stranger = Stranger::start(manner.clone());
-        let http = guarded(Duration::from_millis(100), WebhookTargets::Any);
+        let http = guarded(Duration::from_millis(100), Targets::Any);
         let base = stranger.origin();
         let error = unknown(&base, http.clone()).metadata().await.map(drop).unwrap_err();
         assert!(matches!(error, Error::Unreachable { .. }), "{manner:?}: {error:?}");
@@ -152,7 +152,7 @@ async fn s55_ssrf_a_provider_answers_in_time_or_not_at_all() {
 async fn s55_ssrf_what_a_provider_answers_has_an_end() {
     for manner in huge() {
         let stranger = Stranger::start(manner.clone());
-        let (base, http) = (stranger.origin(), guarded(IN_TIME, WebhookTargets::Any));
+        let (base, http) = (stranger.origin(), guarded(IN_TIME, Targets::Any));
         let error = unknown(&base, http.clone()).metadata().await.map(drop).unwrap_err();
         assert!(!matches!(error, Error::Refused(_)), "{manner:?}: {error:?}");
         let questions = refused(&known(&base, http).await, &base).await;
