@@ -8,7 +8,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # One set of packages, features and profile for everything that is tested on the host: dependencies are built once.
 host := --locked --workspace --exclude attache-filter
 # Unit tests that keep something in a database: they run once more, on PostgreSQL.
-stateful := authorization:: discovery:: events:: federation:: keys:: registration:: routes:: token:: --skip store::
+stateful := account:: authorization:: broker:: discovery:: events:: federation:: keys:: registration:: routes:: token:: --skip store::
 service := --locked --profile service -p attache-authsvc -p attache-tests
 
 help: ## list the commands

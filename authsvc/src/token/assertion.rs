@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How far clocks may be apart, seconds.
 const LEEWAY: i64 = 60;
-/// An assertion lives this long at most, seconds: one that is found later opens nothing.
-const LONGEST: i64 = 600;
+/// An assertion lives this long at most, seconds: one that is found later opens nothing. Libraries make them for an hour,
+/// where nobody says otherwise.
+const LONGEST: i64 = 3600;
 /// Longest `jti`, bytes.
 const MAX_ID: usize = 256;
 
@@ -113,7 +114,7 @@ fn lifetime(
         return Err("client_assertion has expired");
     }
     if expires_at > latest.saturating_add(LONGEST) {
-        return Err("exp of client_assertion is more than 10 minutes away");
+        return Err("exp of client_assertion is more than an hour away");
     }
     if begins.iter().flatten().any(|time| *time > latest) {
         return Err("client_assertion begins in the future, look at the clock");

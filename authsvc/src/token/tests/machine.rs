@@ -210,7 +210,7 @@ async fn s63_an_assertion_that_is_not_right_is_refused() {
         ("aud", json!(format!("{PUBLIC_URL}/"))),
         ("exp", Value::Null),
         ("exp", json!(now - 60)),
-        ("exp", json!(now + 661)),
+        ("exp", json!(now + 3661)),
         ("exp", json!(i64::MAX)),
         ("nbf", json!(now + 61)),
         ("iat", json!(now + 61)),
