@@ -35,6 +35,14 @@ pub struct Person {
     pub set: Vec<String>,
 }
 
+/// Where a way ends.
+enum End {
+    /// At another origin, to which they do not go.
+    Elsewhere(Url),
+    /// At a page.
+    Page(String),
+}
+
 impl Person {
     /// The user of the tests' configuration.
     #[must_use]
@@ -103,6 +111,24 @@ impl Person {
     /// # Errors
     /// When a page is none that a person could go on from.
     pub async fn authorize(&mut self, url: &Url) -> Result<Url> {
+        match self.walk(url, None).await? {
+            End::Elsewhere(url) => Ok(url),
+            End::Page(page) => bail!("no end at a page:\n{page}"),
+        }
+    }
+
+    /// Opens a URL and logs in where asked, until a page has this in it: that page.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn reach(&mut self, url: &Url, mark: &str) -> Result<String> {
+        match self.walk(url, Some(mark)).await? {
+            End::Elsewhere(url) => bail!("away to {url}"),
+            End::Page(page) => Ok(page),
+        }
+    }
+
+    async fn walk(&mut self, url: &Url, mark: Option<&str>) -> Result<End> {
         let origin = url.origin();
         let mut answer = self.get(url).await?;
         for _ in 0..PAGES {
@@ -111,7 +137,7 @@ impl Person {
                 let location = answer.headers().get(header::LOCATION).context("no Location")?;
                 let next = here.join(location.to_str()?)?;
                 if next.origin() != origin && !self.origins.contains(&next.origin()) {
-                    return Ok(next);
+                    return Ok(End::Elsewhere(next));
                 }
                 answer = self.get(&next).await?;
                 continue;
@@ -120,6 +146,9 @@ impl Person {
             let page = answer.text().await?;
             self.pages.push(page.clone());
             ensure!(status == 200, "{here}: {status} {page}");
+            if mark.is_some_and(|mark| page.contains(mark)) {
+                return Ok(End::Page(page));
+            }
             answer = match (self.form(&page), self.chosen(&page)) {
                 (Some(form), _) => self.submit(&here, form).await?,
                 (None, Some(link)) => self.get(&here.join(&link)?).await?,

@@ -269,6 +269,18 @@ async fn who_does_not_agree_is_denied_before_dex_and_who_says_no_at_dex_may_go_b
     gateway.stack.stop().await
 }
 
+/// Their own page, in a browser that no application has sent.
+#[tokio::test]
+async fn people_sign_in_to_their_own_page_at_dex() -> Result<()> {
+    let gateway = Gateway::start(Setup::new(&[Connector::Passwords])).await?;
+    gateway.connect(&mut admin(gateway.dex.issuer())).await?;
+    let page = format!("{}/account", gateway.stack.public_url()).parse()?;
+    let page = admin(gateway.dex.issuer()).reach(&page, "id=\"account\"").await?;
+    ensure!(page.contains(dex::EMAIL), "{page}");
+    ensure!(page.contains("name=\"client\""), "what was let in is not listed: {page}");
+    gateway.stack.stop().await
+}
+
 /// One registration, and another port each time that the program runs (RFC 8252 section 7.3).
 #[tokio::test]
 async fn a_native_client_waits_at_another_port_each_time() -> Result<()> {

@@ -276,6 +276,22 @@ async fn a_gateway_that_starts_before_its_provider_finds_it_when_it_comes() -> R
     stack.stop().await
 }
 
+/// Their own page, in a browser that no application has sent.
+#[tokio::test]
+async fn people_sign_in_to_their_own_page_at_the_provider() -> Result<()> {
+    for registrar in [Registrar::Static, Registrar::Registration] {
+        let gateway = Gateway::start(registrar, json!({ "format": "jwt" })).await?;
+        let client = OAuth::register(&gateway.stack.url("everything")).await?;
+        client.exchange(&client.authorize(&mut gateway.person(), SCOPE).await?).await?;
+        let page = format!("{}/account", gateway.stack.public_url()).parse()?;
+        let page = gateway.person().reach(&page, "id=\"account\"").await?;
+        ensure!(page.contains("<strong class=\"name\""), "{page}");
+        ensure!(page.contains("name=\"client\""), "what was let in is not listed: {page}");
+        gateway.stack.stop().await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn keys_that_the_provider_changes_are_found() -> Result<()> {
     let mut gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
