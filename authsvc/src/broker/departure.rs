@@ -19,7 +19,7 @@ use crate::{
     upstream::{
         Error, PATIENCE,
         discovery::Metadata,
-        request::{self, Prompt, Request},
+        request::{Prompt, Request},
         trip::Trip,
     },
 };
@@ -70,7 +70,7 @@ pub async fn depart(
         prompt: Prompt::of(&asked.prompt),
         more: &broker.resource(&asked.resources),
     };
-    Ok(pages::redirect(request::url(&metadata, request).as_str()))
+    Ok(pages::redirect(broker.provider.authorization_url(&metadata, request).as_str()))
 }
 
 /// Who goes there for a request.

@@ -14,7 +14,7 @@ use crate::{
     state::App,
     upstream::{
         PATIENCE,
-        request::{self, Prompt, Request},
+        request::{Prompt, Request},
         trip::Trip,
     },
 };
@@ -59,7 +59,7 @@ pub async fn depart(
         prompt: prompt(open, choice),
         more: &more,
     };
-    Ok(pages::redirect(request::url(&metadata, request).as_str()))
+    Ok(pages::redirect(one.provider.authorization_url(&metadata, request).as_str()))
 }
 
 /// What the provider is told of what the client and the user want.

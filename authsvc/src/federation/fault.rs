@@ -6,7 +6,11 @@ use crate::{
     config::Tenants,
     metrics::{FederatedLogin, Metrics},
     pages::words,
-    upstream::{Error, callback::BadReturn, id_token::Refused},
+    upstream::{
+        Error,
+        callback::{BadReturn, refuses_prompt},
+        id_token::Refused,
+    },
 };
 
 /// Why nobody is logged in.
@@ -150,6 +154,12 @@ fn answered(label: &str, code: &str, description: Option<&str>) -> Said {
             );
             refused(StatusCode::FORBIDDEN, with(text, label, description))
         }
+        _ if refuses_prompt(code, description) => refused(
+            StatusCode::BAD_REQUEST,
+            format!(
+                "{label} does not let you choose an account on the way there. Press the button again: it will ask you to sign in anew."
+            ),
+        ),
         "temporarily_unavailable" | "server_error" => unavailable(label, description),
         _ => unusable(label, description),
     }

@@ -1,5 +1,7 @@
 //! What a browser comes back with (RFC 6749 section 4.1.2, RFC 9207).
 
+use std::sync::atomic::Ordering;
+
 use thiserror::Error;
 
 use super::{Provider, discovery::Metadata, issuer::Issuers, plain};
@@ -86,8 +88,20 @@ impl Provider {
         parameters: &Parameters,
     ) -> Result<Result<Returned, BadReturn>, super::Error> {
         let metadata = self.metadata().await?;
-        Ok(Returned::read(parameters, self.issuers(), &metadata))
+        let returned = Returned::read(parameters, self.issuers(), &metadata);
+        if let Ok(Returned::Error { code, description }) = &returned
+            && refuses_prompt(code, description.as_deref())
+        {
+            self.offers_no_choice.store(true, Ordering::Relaxed);
+        }
+        Ok(returned)
     }
+}
+
+/// Whether it does not know a `prompt` that it was sent.
+#[must_use]
+pub fn refuses_prompt(code: &str, description: Option<&str>) -> bool {
+    code == "invalid_request" && description.is_some_and(|text| text.contains("prompt"))
 }
 
 /// A description as it may be shown: the provider wrote it, or whoever stands in between.

@@ -24,7 +24,13 @@ pub mod request;
 mod tests;
 pub mod trip;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use self::{
     cached::Cached,
@@ -34,6 +40,7 @@ use self::{
     identity::Identity,
     issuer::Issuers,
     keys::Keys,
+    request::{Prompt, Request},
 };
 use crate::{
     clock::Clock,
@@ -42,6 +49,7 @@ use crate::{
 };
 use attache_protocol::secret::Secret;
 use thiserror::Error;
+use url::Url;
 
 /// How long all that is asked of a provider for one request of a browser or a client may take.
 pub const PATIENCE: Duration = Duration::from_secs(12);
@@ -60,6 +68,8 @@ pub struct Provider {
     clock: Clock,
     metadata: Cached<Metadata>,
     keys: Cached<Keys>,
+    /// Whether it has refused to let people choose an account, which it need not say that it does.
+    offers_no_choice: AtomicBool,
 }
 
 /// Why a provider is of no use just now.
@@ -124,6 +134,7 @@ impl Provider {
             http: Guarded::new(targets, BOUNDS)?,
             metadata: Cached::new(clock.clone()),
             keys: Cached::new(clock.clone()),
+            offers_no_choice: AtomicBool::new(false),
             clock,
         })
     }
@@ -196,6 +207,16 @@ impl Provider {
             _ => serde_json::Map::new(),
         };
         Ok(identity::read(verified, &more, claims))
+    }
+
+    /// The URL that a browser is sent to.
+    #[must_use]
+    pub fn authorization_url(&self, metadata: &Metadata, request: Request<'_>) -> Url {
+        let prompt = match request.prompt {
+            Prompt::SelectAccount if self.offers_no_choice.load(Ordering::Relaxed) => Prompt::Login,
+            other => other,
+        };
+        request::url(metadata, Request { prompt, ..request })
     }
 
     /// Tokens for a code.

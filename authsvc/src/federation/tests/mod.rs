@@ -315,3 +315,29 @@ async fn somebody_who_was_sent_away_by_one_process_may_come_back_to_another() {
     let answer = answer(routes::public(other), back).await;
     assert!(answer.header("location").starts_with("/oauth/consent?interaction="), "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_provider_that_offers_no_choice_of_accounts_asks_for_a_login() {
+    let (fake, bench) = one().await;
+    let mut browser = Browser::new(&bench);
+    let answer = browser.get(&url(&web(&[("prompt", "select_account")]))).await;
+    let page = browser.follow(answer).await;
+    let there = depart(&mut browser, &page, "example").await;
+    assert!(there.ends_with("&prompt=select_account"), "{there}");
+    let state = Url::parse(&there).unwrap();
+    let (_, state) = state.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let back = format!(
+        "/oauth/callback/example?error=invalid_request&error_description=unsupported+prompt+value&state={state}"
+    );
+    let page = browser.get(&back).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{page:?}");
+    assert!(page.body.contains("ask you to sign in anew"), "{}", page.body);
+    let there = depart(&mut browser, &page, "example").await;
+    assert!(there.ends_with("&prompt=login"), "{there}");
+    // It need not be found out again.
+    let mut another = Browser::new(&bench);
+    let answer = another.get(&url(&web(&[("prompt", "select_account")]))).await;
+    let page = another.follow(answer).await;
+    assert!(depart(&mut another, &page, "example").await.ends_with("&prompt=login"));
+    assert_eq!(fake.asked("/token"), 0);
+}
