@@ -34,7 +34,7 @@ use crate::{
     },
     sessions,
     state::App,
-    store,
+    store::{self, accounts::Account},
     upstream::{
         Error, PATIENCE,
         callback::{BadReturn, Returned},
@@ -46,6 +46,8 @@ use crate::{
     users::{self, Member},
 };
 
+const SWITCHED_OFF: &str = "whoever runs this gateway has switched this account off";
+
 /// Why the browser goes on without a code.
 #[derive(Debug)]
 enum Failure {
@@ -54,7 +56,7 @@ enum Failure {
     /// It does not answer, or nothing that can be used.
     Provider(String, Option<Error>),
     /// They may not come in.
-    SwitchedOff,
+    SwitchedOff(String),
     /// The way there was begun anew, or is over.
     Over,
     /// Our own.
@@ -91,10 +93,9 @@ impl Came<'_> {
         let trip = back.trip(app, broker.name()).await?.ok_or(Failure::Over)?;
         let redeemed = time::timeout(PATIENCE, self.redeem(&trip)).await;
         let (identity, held) = redeemed.map_err(|_late| Failure::from(Error::late("answer")))??;
-        let account = users::account(&app.config, broker.name(), identity, app.clock.now_unix());
-        let account = app.store.log_in_account(&account).await?;
+        let account = broker.keep(app, identity).await?;
         let member = app.users().by_sub(&account.id).await?;
-        Ok((member.ok_or(Failure::SwitchedOff)?, held))
+        Ok((member.ok_or(Failure::SwitchedOff(account.id))?, held))
     }
 
     async fn redeem(self, trip: &Trip) -> Result<(Identity, Held), Failure> {
@@ -156,9 +157,9 @@ impl Came<'_> {
         let host = broker.settings.label();
         let (code, notice) = match failure {
             Failure::Said(code) => said(code, &host),
-            Failure::SwitchedOff => {
-                let text = "whoever runs this gateway has switched this account off";
-                (Some(ErrorCode::AccessDenied), (StatusCode::FORBIDDEN, text.to_owned()))
+            Failure::SwitchedOff(sub) => {
+                tracing::info!(sub, "somebody who is switched off came from the identity provider");
+                return self.refuse(ErrorCode::AccessDenied, SWITCHED_OFF).await;
             }
             Failure::Over => {
                 let text =
@@ -177,13 +178,44 @@ impl Came<'_> {
         let Some(code) = code else {
             return consent::page(app, broker, (open, asked), Some(notice)).await;
         };
-        open.clone().close(app).await?;
-        let fault = Fault::new(code, description(code));
-        Ok(refuse(app, &asked.destination, &fault))
+        self.refuse(code, description(code)).await
+    }
+
+    /// Tells the client.
+    async fn refuse(self, code: ErrorCode, description: &'static str) -> Result<Response, Trouble> {
+        self.back.open.clone().close(self.app).await?;
+        let fault = Fault::new(code, description);
+        Ok(refuse(self.app, &self.asked.destination, &fault))
     }
 }
 
 impl Broker {
+    /// Keeps somebody who has just logged in. Not every login asks for a name and an address, so what this one does not
+    /// say stays as it was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep(&self, app: &App, identity: Identity) -> Result<Account, store::Error> {
+        let now = app.clock.now_unix();
+        let mut account = users::account(&app.config, self.name(), identity, now);
+        if let Some(earlier) = app.store.account(&account.id).await? {
+            account.email = account.email.or(earlier.email);
+            account.name = account.name.or(earlier.name);
+        }
+        app.store.log_in_account(&account).await
+    }
+
+    /// Where the provider says who somebody is.
+    #[must_use]
+    pub fn identity_claims(&self) -> IdentityClaims {
+        let names = &self.settings.tokens.claims;
+        IdentityClaims {
+            email: names.email.clone(),
+            groups: names.groups.clone(),
+            ..IdentityClaims::default()
+        }
+    }
+
     /// Who it is, by the ID token that came with this access token.
     ///
     /// # Errors
@@ -194,12 +226,6 @@ impl Broker {
         trip: &Trip,
         (token, access): (&Secret, &Secret),
     ) -> Result<Identity, Error> {
-        let names = &self.settings.tokens.claims;
-        let claims = IdentityClaims {
-            email: names.email.clone(),
-            groups: names.groups.clone(),
-            ..IdentityClaims::default()
-        };
         let expected = Expected {
             client_id: &client.id,
             nonce: &trip.nonce,
@@ -208,7 +234,7 @@ impl Broker {
         };
         let verified = self.provider.verify(token, expected).await?;
         // The UserInfo endpoint takes no access token that is for a resource of ours.
-        Ok(identity::read(verified, &serde_json::Map::new(), &claims))
+        Ok(identity::read(verified, &serde_json::Map::new(), &self.identity_claims()))
     }
 }
 

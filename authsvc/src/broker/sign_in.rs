@@ -17,15 +17,13 @@ use crate::{
     state::App,
     store,
     upstream::{
-        Error, PATIENCE,
+        Error, PATIENCE, Wanted,
         callback::Returned,
         exchange::Code,
-        id_token,
         identity::Identity,
-        request::{self, Prompt, Request},
+        request::{Prompt, Request},
         trip::Trip,
     },
-    users,
 };
 
 /// What makes a request one for an ID token.
@@ -63,7 +61,7 @@ pub async fn depart(
         },
         more: &[],
     };
-    Ok(pages::redirect(request::url(&metadata, request).as_str()))
+    Ok(pages::redirect(broker.provider.authorization_url(&metadata, request).as_str()))
 }
 
 /// Goes on to their page, or to the login page if nobody is logged in.
@@ -79,8 +77,7 @@ pub async fn arrive(app: &App, broker: &Broker, back: &Back<'_>) -> Result<Respo
         Ok(identity) => identity,
         Err(fault) => return again(app, broker, &back.open, &fault).await,
     };
-    let account = users::account(&app.config, broker.name(), identity, app.clock.now_unix());
-    let account = app.store.log_in_account(&account).await?;
+    let account = broker.keep(app, identity).await?;
     let Some(member) = app.users().by_sub(&account.id).await? else {
         let off = Fault::NotAdmitted("whoever runs this gateway has switched it off");
         return again(app, broker, &back.open, &off).await;
@@ -121,10 +118,13 @@ async fn identify(
         }
         Err(error) => return Ok(Err(error.into())),
     };
-    let Some(token) = &tokens.id else {
-        return Ok(Err(Error::from(id_token::Refused::Missing).into()));
+    let wanted = Wanted {
+        client_id: &client.id,
+        nonce: &trip.nonce,
+        hosted_domain: None,
+        claims: &broker.identity_claims(),
     };
-    Ok(broker.who(&client, trip, (token, &tokens.access)).await.map_err(Fault::from))
+    Ok(broker.provider.identify(&tokens, wanted).await.map_err(Fault::from))
 }
 
 const fn login_of(open: &Open) -> Login<'_> {

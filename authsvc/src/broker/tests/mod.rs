@@ -389,7 +389,9 @@ async fn somebody_who_was_switched_off_does_not_come_in() {
     let page = question(&mut browser, &[]).await;
     let answer = browser.decide(&page, "allow").await;
     let answer = browser.get(&path(&fake.agree(answer.header("location")))).await;
-    assert_eq!(error(&answer), "access_denied");
+    let said = answered(&answer, WEB_REDIRECT);
+    assert_eq!(said["error"], "access_denied");
+    assert!(said["error_description"].contains("has switched this account off"), "{said:?}");
 }
 
 #[tokio::test]

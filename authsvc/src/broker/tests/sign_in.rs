@@ -1,6 +1,7 @@
 //! Logging in at the provider for one's own page.
 
 use axum::http::StatusCode;
+use serde_json::json;
 
 use super::{Browser, FakeProvider, Fault, gateway, path, query, redeem, url, web};
 use crate::{
@@ -60,6 +61,20 @@ async fn one_sees_what_one_has_let_in_and_ends_it() {
     assert_eq!(ended.status, StatusCode::SEE_OTHER, "{ended:?}");
     let refused = super::refresh(&bench, &super::text(&tokens, "refresh_token")).await;
     assert_eq!(refused.json()["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn what_one_login_says_of_somebody_is_not_forgotten_by_the_next() {
+    let (fake, bench) = gateway(|_settings| ()).await;
+    let claims = json!({ "email": "jane@example.com", "email_verified": true, "name": "Jane" });
+    fake.shape().claims = claims;
+    let page = sign_in(&mut Browser::new(&bench), &fake).await;
+    assert!(page.body.contains("jane@example.com"), "{}", page.body);
+    fake.shape().claims = json!({});
+    super::let_in(&mut Browser::new(&bench), &fake).await;
+    let account = bench.app.store.accounts().await.unwrap().swap_remove(0);
+    assert_eq!(account.email.as_deref(), Some("jane@example.com"));
+    assert_eq!(account.name.as_deref(), Some("Jane"));
 }
 
 #[tokio::test]
