@@ -22,7 +22,7 @@ pub const NOBODY: &str =
 pub fn summary(config: &Config) -> String {
     let mut lines = Vec::new();
     lines.push(("clients", format!("{} (Envoy listens on {})", config.public_url, config.listen)));
-    lines.push(("logins", logins_of(&config.authorization.mode)));
+    lines.push(("logins", logins_of(config)));
     for provider in users::providers(config) {
         let back = callback::url(&config.public_url, &provider.name);
         let line = format!("{} at {} (redirect URI {back})", provider.label, provider.issuer);
@@ -67,11 +67,14 @@ pub fn summary(config: &Config) -> String {
     })
 }
 
-fn logins_of(mode: &Mode) -> String {
+fn logins_of(config: &Config) -> String {
+    let mode = &config.authorization.mode;
     let embedded = match mode {
         Mode::Embedded(embedded) => embedded,
         Mode::Brokered(brokered) => {
-            return format!("at {}, tokens by it ({})", brokered.issuer, mode.as_str());
+            let back = callback::url(&config.public_url, mode.as_str());
+            let issuer = &brokered.issuer;
+            return format!("at {issuer}, tokens by it ({}; redirect URI {back})", mode.as_str());
         }
     };
     let users = embedded.users.len();

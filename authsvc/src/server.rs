@@ -74,7 +74,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn warn_of_no_users(app: &App) -> Result<(), store::Error> {
-    if !app.users().has_anybody().await? {
+    // Before a provider, its users can.
+    if app.broker().is_none() && !app.users().has_anybody().await? {
         tracing::warn!("{}", check::NOBODY);
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! The provider before which authsvc stands: can it be reached from here, and has it what the configuration counts on?
 
-use super::Finding;
+use super::{Finding, providers};
 use crate::{
     broker::Broker,
+    callback,
     clock::Clock,
     config::{Brokered, Config, OpaqueTokens, Registrar},
     upstream::{Error, discovery::Metadata},
@@ -29,7 +30,22 @@ pub(super) async fn check(config: &Config, clock: &Clock) -> Vec<Finding> {
         Ok(keys) => Finding::ok(CHECK, format!("{issuer} answers, with {} keys", keys.len())),
         Err(error) => Finding::failed(CHECK, said(settings, &error), remedy(&error)),
     };
-    [vec![keys], missing(settings, &metadata)].concat()
+    [vec![keys], client(config, &broker).await, missing(settings, &metadata)].concat()
+}
+
+/// Whether it takes the client of the configuration.
+async fn client(config: &Config, broker: &Broker) -> Vec<Finding> {
+    let Registrar::Static(client) = &broker.settings.registrar else { return Vec::new() };
+    let back = callback::url(&config.public_url, broker.name());
+    vec![match providers::takes(&broker.provider, client, &back).await {
+        Ok(None) => Finding::ok(CHECK, format!("it takes the client; it must know {back}")),
+        Ok(Some(doubt)) => Finding::warning(CHECK, doubt, "see docs/identity-providers.md"),
+        Err(error) => Finding::failed(
+            CHECK,
+            said(&broker.settings, &error),
+            "give `client.id` and `client.secret` as the provider has them, and see that the client may get tokens by codes there",
+        ),
+    }]
 }
 
 fn said(settings: &Brokered, error: &Error) -> String {

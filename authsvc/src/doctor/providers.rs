@@ -7,7 +7,7 @@ use super::{Finding, all};
 use crate::{
     callback,
     clock::Clock,
-    config::{Config, Federated},
+    config::{Client, Config, Federated},
     upstream::{Error, Provider, discovery::Metadata, exchange::Code},
     users,
 };
@@ -52,15 +52,24 @@ async fn look(settings: &Federated, back: &str, clock: Clock) -> Result<Option<S
     let provider = Provider::new(issuer, tenants, *targets, clock).map_err(unready)?;
     let metadata = provider.metadata().await?;
     provider.keys().await?;
+    let doubt = takes(&provider, &settings.client, back).await?;
+    Ok(doubt.or_else(|| unknown_scopes(settings, &metadata)))
+}
+
+/// What is doubtful, if a provider takes the client.
+pub(super) async fn takes(
+    provider: &Provider,
+    client: &Client,
+    back: &str,
+) -> Result<Option<String>, Error> {
     let verifier = Secret::new(CODE.to_owned());
     let code = Code { code: CODE, verifier: &verifier, redirect_uri: back };
-    let doubt = match provider.redeem(&settings.client, code, &[]).await {
-        Err(Error::Grant(_)) => None,
-        Err(error @ (Error::Client(_) | Error::Unreachable { .. })) => return Err(error),
-        Ok(_) => Some("it takes any code".to_owned()),
-        Err(error) => Some(format!("whether it takes the client cannot be told: {error}")),
-    };
-    Ok(doubt.or_else(|| unknown_scopes(settings, &metadata)))
+    match provider.redeem(client, code, &[]).await {
+        Err(Error::Grant(_)) => Ok(None),
+        Err(error @ (Error::Client(_) | Error::Unreachable { .. })) => Err(error),
+        Ok(_) => Ok(Some("it takes any code".to_owned())),
+        Err(error) => Ok(Some(format!("whether it takes the client cannot be told: {error}"))),
+    }
 }
 
 /// Scopes that it does not list: some providers refuse those.
