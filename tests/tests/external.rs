@@ -292,6 +292,20 @@ async fn people_sign_in_to_their_own_page_at_the_provider() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_tries_the_client() -> Result<()> {
+    let signed = || json!({ "format": "jwt" });
+    let gateway = Gateway::start(Registrar::Static, signed()).await?;
+    let said = gateway.stack.operate(&["doctor"], "")?;
+    ensure!(said.contains("it takes the client; it must know"), "{said}");
+    gateway.stack.stop().await?;
+    let wrong = |external: &mut Value| external["client"]["secret"] = json!("not this one");
+    let gateway = Gateway::from(Setup::new(), Registrar::Static, signed(), wrong).await?;
+    let said = gateway.stack.operate(&["doctor"], "").err().context("content")?.to_string();
+    ensure!(said.contains("does not accept the configured client"), "{said}");
+    gateway.stack.stop().await
+}
+
 #[tokio::test]
 async fn keys_that_the_provider_changes_are_found() -> Result<()> {
     let mut gateway = Gateway::start(Registrar::Static, json!({ "format": "jwt" })).await?;
