@@ -26,7 +26,7 @@ use crate::{
     personal_token::introspect as personal_token_of,
     refusal::{NO_STORE, Refusal},
     state::App,
-    store::{self, grants::Presented},
+    store::{self, endings::Grant, grants::Presented},
     token::{self, MAX_TOKEN, machine, refresh::Worth},
     users,
 };
@@ -192,9 +192,14 @@ async fn brokered(
                 return Ok(None);
             }
         };
-    let grant = app.store.grant_of_access(&store::digest(token)).await?;
+    let grants = app.store.grants_of_access(&store::digest(token)).await?;
+    // Not every provider says what a token is for; what was agreed to is known here.
+    let stands = |grant: &Grant| {
+        grant.ended_at.is_none()
+            && resources.iter().all(|resource| grant.granted.resources.contains(resource))
+    };
     let account = app.store.account(&users::sub_of(&app.config, &claims.iss, &claims.sub)).await?;
-    if grant.is_some_and(|grant| grant.ended_at.is_some())
+    if !(grants.is_empty() || grants.iter().any(stands))
         || account.is_some_and(|account| account.disabled_at.is_some())
     {
         return Ok(None);

@@ -114,7 +114,7 @@ impl Came<'_> {
         let tokens = match broker.provider.redeem(&client, code, &more).await {
             Err(error @ Error::Client(_)) => {
                 // It has forgotten us: next time it is made acquainted anew.
-                broker.forget_client(app, &asked.client_id).await?;
+                broker.forget_client(app, &asked.client_id, &client.id).await?;
                 return Err(error.into());
             }
             tokens => tokens?,

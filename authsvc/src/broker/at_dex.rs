@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Broker,
-    registrar::{Login, NoClient},
+    registrar::{Login, NOBODY, NoClient},
 };
 use crate::{
     callback,
@@ -54,7 +54,10 @@ impl Broker {
         let applicant = Applicant {
             login: login.name,
             client_id: login.client_id,
-            name: ours.as_ref().and_then(|ours| ours.name.as_deref()),
+            name: match login.client_id {
+                NOBODY => Some("Attaché"),
+                _ => ours.as_ref().and_then(|ours| ours.name.as_deref()),
+            },
             resources: login.resources,
         };
         Ok(dex.admit(applicant).await?)

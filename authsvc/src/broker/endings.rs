@@ -16,6 +16,8 @@ use crate::{
 const EVERY: Duration = Duration::from_hours(1);
 /// How many are looked at together.
 const BATCH: i64 = 100;
+/// After how many that it does not hear in turn it is left alone.
+const MOST_SILENT: u32 = 3;
 /// How long a provider that does not answer is told again, seconds.
 const GIVEN_UP: i64 = 7 * 24 * 3600;
 
@@ -39,36 +41,44 @@ impl Broker {
         self.ended.notify_one();
     }
 
-    /// Tells the provider of every grant that is over and forgets its tokens; returns how many that were. While it does
-    /// not answer, they are kept.
+    /// Tells the provider of every grant that is over and forgets its tokens; returns how many that were. Those of which
+    /// it does not want to hear now are kept; when that are several in turn, so are the others.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn tell_endings(&self, app: &App) -> Result<u64, store::Error> {
-        let mut told = 0;
+        let (mut told, mut silent) = (0, 0);
+        let mut last = (i64::MIN, String::new());
         loop {
-            let endings = app.store.untold_endings(BATCH).await?;
-            if endings.is_empty() {
-                return Ok(told);
-            }
-            for ended in endings {
-                if let Err(error) = self.revoke(app, &ended).await {
-                    let waits = match error {
-                        NoClient::Store(error) => return Err(error),
-                        NoClient::Provider(Error::Unreachable { .. }) => {
-                            app.clock.now_unix() < ended.at.saturating_add(GIVEN_UP)
-                        }
-                        NoClient::Provider(_) | NoClient::Sealed => false,
-                    };
-                    untold(&ended, &error, waits);
-                    if waits {
-                        return Ok(told);
-                    }
+            let endings = app.store.untold_endings((last.0, &last.1), BATCH).await?;
+            let Some(end) = endings.last() else { return Ok(told) };
+            last = (end.at, end.id.clone());
+            for ended in &endings {
+                if self.tell(app, ended).await? {
+                    app.store.forget_provider_tokens(ended).await?;
+                    (told, silent) = (told + 1, 0);
+                } else {
+                    silent += 1;
                 }
-                app.store.forget_provider_tokens(&ended.id).await?;
-                told += 1;
+                if silent == MOST_SILENT {
+                    return Ok(told);
+                }
             }
         }
+    }
+
+    /// Tells it of one; `false` if that is to be tried again.
+    async fn tell(&self, app: &App, ended: &Ended) -> Result<bool, store::Error> {
+        let Err(error) = self.revoke(app, ended).await else { return Ok(true) };
+        let waits = match error {
+            NoClient::Store(error) => return Err(error),
+            NoClient::Provider(Error::Unreachable { .. }) => {
+                app.clock.now_unix() < ended.at.saturating_add(GIVEN_UP)
+            }
+            NoClient::Provider(_) | NoClient::Sealed => false,
+        };
+        untold(ended, &error, waits);
+        Ok(!waits)
     }
 
     async fn revoke(&self, app: &App, ended: &Ended) -> Result<(), NoClient> {
@@ -78,10 +88,10 @@ impl Broker {
             return Ok(dex.remove(&held.client).await?);
         }
         let Some(refresh) = &held.refresh else { return Ok(()) };
-        if let Some(client) = self.client_known(app, &ended.client_id, &held.client).await? {
-            self.provider.revoke(&client, refresh).await?;
+        match self.client_known(app, &ended.client_id, &held.client).await? {
+            Some(client) => Ok(self.provider.revoke(&client, refresh).await?),
+            None => Err(Error::Client("authsvc is another one there now".to_owned()).into()),
         }
-        Ok(())
     }
 }
 

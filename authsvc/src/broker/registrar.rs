@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{self, Instant};
 use url::Url;
 
-use super::{Broker, at_dex};
+use super::{Broker, at_dex, sign_in::OPENID};
 use crate::{
     clients::with_id,
     clock::millis,
@@ -148,11 +148,17 @@ impl Broker {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_client(&self, app: &App, client_id: &str) -> Result<(), store::Error> {
+    pub async fn forget_client(
+        &self,
+        app: &App,
+        client_id: &str,
+        id: &str,
+    ) -> Result<(), store::Error> {
         let issuer = self.settings.issuer.as_str();
         match app.store.provider_client(issuer, client_id).await? {
-            Some(known) => app.store.forget_provider_client(&known).await,
-            None => Ok(()),
+            // Another one may have been made meanwhile.
+            Some(known) if known.id == id => app.store.forget_provider_client(&known).await,
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -301,10 +307,15 @@ impl Broker {
             NOBODY => "Attaché".to_owned(),
             _ => words::claimed_name(ours.as_ref().and_then(|ours| ours.name.as_deref())),
         };
+        let mut scopes = self.every_scope(app);
+        if !scopes.iter().any(|scope| scope == OPENID) {
+            // For /account.
+            scopes.push(OPENID.to_owned());
+        }
         let order = Order {
             name: &format!("{name} ({})", app.config.public_url.authority()),
             redirect_uri: &self.callback(app),
-            scope: &self.every_scope(app).join(" "),
+            scope: &scopes.join(" "),
             initial_access_token: registration.initial_access_token.as_ref(),
         };
         let Registered { client, expires_at, management } = self.provider.register(order).await?;

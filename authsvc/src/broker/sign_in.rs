@@ -113,7 +113,7 @@ async fn identify(
         Ok(tokens) => tokens,
         Err(error @ Error::Client(_)) => {
             // It has forgotten us: next time it is made acquainted anew.
-            broker.forget_client(app, NOBODY).await?;
+            broker.forget_client(app, NOBODY, &client.id).await?;
             return Ok(Err(error.into()));
         }
         Err(error) => return Ok(Err(error.into())),

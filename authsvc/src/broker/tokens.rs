@@ -225,7 +225,7 @@ impl Broker {
             Ok(tokens) => Ok(Held::new(&client.id, tokens, app.clock.now_ms()).after(held)),
             Err(Error::Grant(_)) => self.over(app, grant, "the provider refuses it").await,
             Err(Error::Client(code)) if self.is_made() => {
-                self.forget_client(app, &grant.client_id).await?;
+                self.forget_client(app, &grant.client_id, &client.id).await?;
                 tracing::warn!(code, "the provider does not know a client any more that we were");
                 self.over(app, grant, "the provider does not know the client any more").await
             }

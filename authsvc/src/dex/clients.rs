@@ -16,7 +16,7 @@ pub const PREFIX: &str = "attache-";
 /// How long a login may take of which no grant has come yet, seconds: a request waits ten minutes, and its code one.
 const ABANDONED: i64 = 15 * 60;
 /// How many there may be of which none has come yet: anybody can begin one, and Dex is told of all of them.
-const MAX_UNFINISHED: i64 = if cfg!(test) { 16 } else { 10_000 };
+const MAX_UNFINISHED: i64 = if cfg!(test) { 16 } else { 1_000 };
 /// How many are removed before their resources are told.
 const BATCH: i64 = if cfg!(test) { 2 } else { 500 };
 /// Longest name, characters: Dex shows it on its own page, and checks nothing.

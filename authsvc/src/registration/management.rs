@@ -80,6 +80,7 @@ pub async fn update(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let Managed { client, digest, .. } = authenticate(&app, &uri, &headers).await?;
+    super::count(&app, address)?;
     let body = body.map_err(|rejection| refuse_body(&rejection))?;
     let replacement: Replacement =
         serde_json::from_slice(&body).map_err(|error| describe(&error))?;
@@ -124,6 +125,7 @@ pub async fn remove(
     let by = audit::client(&app, &client.id, client.name.as_deref(), address);
     let entry = by.does(Action::RemoveClient, client.id.clone());
     app.store.remove_client(&client.id, entry).await?;
+    app.note_ending();
     tracing::info!(client_id = client.id, "a client removed its registration");
     Ok((StatusCode::NO_CONTENT, NO_STORE).into_response())
 }

@@ -143,16 +143,21 @@ pub async fn register(
     answer
 }
 
+/// Counts one more registration, or change of one.
+fn count(app: &App, address: IpAddr) -> Result<(), Refusal> {
+    app.registrations.admit(address).map_err(|retry_after| {
+        app.metrics.throttled(Throttled::Registration);
+        Refusal::TooMany { retry_after }
+    })
+}
+
 async fn admit(
     app: &App,
     address: IpAddr,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    app.registrations.admit(address).map_err(|retry_after| {
-        app.metrics.throttled(Throttled::Registration);
-        Refusal::TooMany { retry_after }
-    })?;
+    count(app, address)?;
     if let Some(wanted) = &app.config.authorization.clients.initial_access_token {
         let shown = management::bearer_of(headers)?;
         if !bool::from(store::digest(shown).ct_eq(&store::digest(wanted.reveal()))) {

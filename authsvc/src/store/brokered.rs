@@ -149,15 +149,22 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Grants that are over and of which the provider is still to be told, those that ended first.
+    /// Grants that are over and of which the provider is still to be told, those that ended first, beyond this one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn untold_endings(&self, most: i64) -> Result<Vec<Ended>, Error> {
+    pub async fn untold_endings(
+        &self,
+        (at, id): (i64, &str),
+        most: i64,
+    ) -> Result<Vec<Ended>, Error> {
         let rows: Vec<(String, String, i64, Vec<u8>)> = sqlx::query_as(
             "SELECT id, client_id, ended_at, provider_tokens FROM grants
-             WHERE ended_at IS NOT NULL AND provider_tokens IS NOT NULL ORDER BY ended_at LIMIT $1",
+             WHERE ended_at IS NOT NULL AND provider_tokens IS NOT NULL AND (ended_at, id) > ($1, $2)
+             ORDER BY ended_at, id LIMIT $3",
         )
+        .bind(at)
+        .bind(id)
         .bind(most)
         .fetch_all(self.reader())
         .await?;
@@ -165,35 +172,37 @@ impl Store {
         Ok(rows.into_iter().map(ended).collect())
     }
 
-    /// Forgets what the provider gave for a grant that is over.
+    /// Forgets what the provider gave for a grant that is over, unless it has given something else since.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_provider_tokens(&self, grant_id: &str) -> Result<(), Error> {
+    pub async fn forget_provider_tokens(&self, ended: &Ended) -> Result<(), Error> {
         let mut transaction = self.write().await?;
         sqlx::query(
-            "UPDATE grants SET provider_tokens = NULL WHERE id = $1 AND ended_at IS NOT NULL",
+            "UPDATE grants SET provider_tokens = NULL
+             WHERE id = $1 AND ended_at IS NOT NULL AND provider_tokens = $2",
         )
-        .bind(grant_id)
+        .bind(&ended.id)
+        .bind(&ended.tokens)
         .execute(&mut *transaction)
         .await?;
         Ok(transaction.commit().await?)
     }
 
-    /// The grant with which a provider gave the access token with this digest: one that stands, if there is one.
+    /// The grants with which a provider gave the access token with this digest: some give the same one again.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn grant_of_access(&self, digest: &[u8]) -> Result<Option<Grant>, Error> {
-        let grant = sqlx::query_as(
+    pub async fn grants_of_access(&self, digest: &[u8]) -> Result<Vec<Grant>, Error> {
+        let grants = sqlx::query_as(
             "SELECT id, client_id, resources, scope, sub, email, user_groups, auth_time, credential, expires_at, ended_at
              FROM grants WHERE id IN (SELECT grant_id FROM provider_access WHERE digest = $1)
-             ORDER BY ended_at IS NOT NULL, created_at DESC LIMIT 1",
+             ORDER BY ended_at IS NOT NULL, created_at DESC",
         )
         .bind(digest)
-        .fetch_optional(self.reader())
+        .fetch_all(self.reader())
         .await?;
-        Ok(grant)
+        Ok(grants)
     }
 
     /// Who authsvc is at a provider for a client of ours.
@@ -280,6 +289,8 @@ impl Store {
         let rows: Vec<Row> = sqlx::query_as(select!(
             "WHERE issuer = $1 AND client_id <> ''
              AND NOT EXISTS (SELECT 1 FROM clients WHERE clients.id = provider_clients.client_id)
+             AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.client_id = provider_clients.client_id
+                             AND ended_at IS NOT NULL AND provider_tokens IS NOT NULL)
              AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4"
         ))
         .bind(issuer)

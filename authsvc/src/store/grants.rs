@@ -155,7 +155,11 @@ impl Store {
             // While its family lives, a code is remembered: a replay must end that family.
             "DELETE FROM codes WHERE expires_at < $1
              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.code = codes.id AND grants.expires_at >= $1)",
-            "DELETE FROM grants WHERE expires_at < $1",
+            // Of those that just ended a provider is still to be told, for a week.
+            "UPDATE grants SET ended_at = expires_at
+             WHERE expires_at < $1 AND ended_at IS NULL AND provider_tokens IS NOT NULL",
+            "DELETE FROM grants WHERE expires_at < $1
+             AND (provider_tokens IS NULL OR expires_at < CAST($1 AS BIGINT) - 604800)",
             "DELETE FROM provider_access WHERE expires_at < $1",
         ] {
             let done = sqlx::query(statement).bind(before).execute(&mut *transaction).await?;

@@ -108,6 +108,7 @@ pub async fn redeem(app: &App, client_id: &str, form: &Parameters) -> Result<Res
         }
         Redemption::Refused(refusal) => Err(refusal),
         Redemption::Replayed => {
+            app.note_ending();
             tracing::warn!(
                 client_id = claim.client_id,
                 "a code was used twice, what was issued from it has ended"

@@ -118,7 +118,11 @@ pub async fn rotate(app: &App, client_id: &str, form: &Parameters) -> Result<Res
                 (None, _) => issue::issue(app, &as_of_now(member, granted), portion, family).await,
             }
         }
-        Rotation::Refused(refusal) => Err(refusal),
+        Rotation::Refused(refusal) => {
+            // A family may have ended by it.
+            app.note_ending();
+            Err(refusal)
+        }
         Rotation::Unknown => Err(Refusal::InvalidGrant("the refresh token is not known")),
     }
 }

@@ -36,7 +36,7 @@ pub async fn revoke(
     let caller = client::authenticate(&app, address, &headers, &form).await?;
     let token = form.required("token", MAX_TOKEN)?;
     // What is not known needs no revocation (section 2.2).
-    let Some(grant) = grant_of(&app, token).await? else { return Ok(done()) };
+    let Some(grant) = grant_of(&app, token, caller.id()).await? else { return Ok(done()) };
     if grant.granted.client_id != caller.id() {
         return Err(Refusal::InvalidGrant("the token was issued to another client"));
     }
@@ -50,13 +50,15 @@ pub async fn revoke(
     Ok(done())
 }
 
-/// What a token belongs to, whatever kind of token it is.
-async fn grant_of(app: &App, token: &str) -> Result<Option<Grant>, Refusal> {
+/// What a token belongs to, whatever kind of token it is; of several, what this client was granted.
+async fn grant_of(app: &App, token: &str, client_id: &str) -> Result<Option<Grant>, Refusal> {
     if let Some(grant) = app.store.grant_of_refresh(&store::digest(token)).await? {
         return Ok(Some(grant));
     }
     let Some(keys) = app.keys() else {
-        return Ok(app.store.grant_of_access(&store::digest(token)).await?);
+        let mut grants = app.store.grants_of_access(&store::digest(token)).await?;
+        let theirs = grants.iter().position(|grant| grant.granted.client_id == client_id);
+        return Ok((!grants.is_empty()).then(|| grants.swap_remove(theirs.unwrap_or(0))));
     };
     let Some(verified) = keys.ring().await?.verify(token) else { return Ok(None) };
     // Ours, and still nothing that could be ended.

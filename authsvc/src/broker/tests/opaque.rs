@@ -132,6 +132,17 @@ async fn every_token_of_a_grant_that_is_over_is_dead_and_so_is_that_of_an_accoun
 }
 
 #[tokio::test]
+async fn c2_c5_a_token_without_audience_opens_what_the_user_agreed_to_and_nothing_else() {
+    let (fake, bench) = opaque(WithoutAudience::IssuedToUs, active(&json!({ "aud": null }))).await;
+    let answer = let_in(&mut Browser::new(&bench), &fake).await;
+    let access = text(&redeem(&bench, &answer).await, "access_token");
+    let weather = format!("{PUBLIC_URL}/weather/mcp");
+    for (resource, opens) in [(RESOURCE, true), (&weather, false)] {
+        assert_eq!(introspect(&bench, &access, resource).await["active"], opens, "{resource}");
+    }
+}
+
+#[tokio::test]
 async fn without_introspection_an_opaque_token_is_not_handed_out() {
     let (fake, bench) = gateway(|_settings| ()).await;
     fake.shape().access = None;

@@ -180,6 +180,20 @@ async fn a_provider_that_is_away_is_told_later_and_one_that_does_not_want_to_kno
         fake.shape().faults.clear();
         assert_eq!(tell(&bench).await, later);
     }
+    // Nor does one keep the others from being told.
+    let (fake, bench, tokens) = granted().await;
+    let other = let_in(&mut Browser::new(&bench), &fake).await;
+    redeem(&bench, &other).await;
+    let token = text(&tokens, "refresh_token");
+    bench.public(form("/oauth/revoke", &[("token", token.as_str()), ("client_id", WEB)])).await;
+    fake.shape().faults.insert("/revoke", Fault::Status(503));
+    assert_eq!(tell(&bench).await, 0);
+    let sub = bench.app.store.accounts().await.unwrap()[0].id.clone();
+    bench.app.store.end_access(&sub, None, entry(bench.app.clock.now_unix())).await.unwrap();
+    let asked = fake.asked("/revoke");
+    assert_eq!((tell(&bench).await, fake.asked("/revoke")), (0, asked + 2));
+    fake.shape().faults.clear();
+    assert_eq!(tell(&bench).await, 2);
     // Not for ever.
     let (fake, bench, tokens) = granted().await;
     fake.shape().faults.insert("/revoke", Fault::Status(503));
