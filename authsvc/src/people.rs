@@ -33,14 +33,16 @@ pub(crate) enum Command {
     /// Give a user another password (asked for, or from a pipe); all that they granted ends, their personal access tokens go on
     Password {
         /// A user of the database, as `list` shows them
-        email: Email,
+        #[arg(value_name = "EMAIL|SUBJECT")]
+        whom: Whom,
         #[command(flatten)]
         file: File,
     },
     /// Give a user of the database other groups, instead of those that they have
     Groups {
         /// A user of the database, as `list` shows them
-        email: Email,
+        #[arg(value_name = "EMAIL|SUBJECT")]
+        whom: Whom,
         /// A group for their tokens; repeat for more
         #[arg(long = "group", value_name = "G", value_parser = users::group, required_unless_present = "none")]
         groups: Vec<String>,
@@ -86,12 +88,12 @@ impl Command {
             Self::Add { email, groups, file } => {
                 operate(&file, async |desk| desk.add_user(&email, groups, ask::password).await)
             }
-            Self::Password { email, file } => {
-                operate(&file, async |desk| desk.change_password(&email, ask::password).await)
+            Self::Password { whom, file } => {
+                operate(&file, async |desk| desk.change_password(&whom, ask::password).await)
             }
             Self::Show(Named { whom, file }) => operate(&file, async |desk| desk.user(&whom).await),
-            Self::Groups { email, groups, file, none: _ } => {
-                operate(&file, async |desk| desk.change_groups(&email, &groups).await)
+            Self::Groups { whom, groups, file, none: _ } => {
+                operate(&file, async |desk| desk.change_groups(&whom, &groups).await)
             }
             Self::End { whom: Named { whom, file }, client } => {
                 operate(&file, async |desk| desk.end_access(&whom, client.as_deref()).await)

@@ -1,14 +1,18 @@
 //! Accounts at providers of identities: they come by themselves, and are kept out or forgotten here.
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use super::{Operator, date, users::Row};
 use crate::{
     store::{
         accounts::{Account, Fate},
         audit::{Action, Entry},
+        users::User,
     },
-    users::{Directory, email::Email},
+    users::{
+        Directory,
+        email::{Email, Whom},
+    },
 };
 
 impl Operator {
@@ -88,6 +92,30 @@ impl Operator {
             "accounts with this address: name them by their subject: {}",
             named.join(", ")
         )))
+    }
+
+    /// The user of the database who is meant, where accounts at providers have nothing to be changed: `theirs` says why.
+    pub(super) async fn own_user(&self, whom: &Whom, theirs: &str) -> anyhow::Result<User> {
+        match (self.here(whom, theirs).await?, whom) {
+            (Some(row), _) => self.own(&Email::parse(&row.user)?).await,
+            (None, Whom::User(email)) => Err(self.nobody(email).await?),
+            (None, Whom::Account(id)) => Err(super::person::unknown(id)),
+        }
+    }
+
+    /// Who is meant of those whom no provider keeps, who go before accounts with the same address.
+    pub(super) async fn here(&self, whom: &Whom, theirs: &str) -> anyhow::Result<Option<Row>> {
+        let is_meant = |row: &Row| match whom {
+            Whom::User(email) => row.user.eq_ignore_ascii_case(email.as_str()),
+            Whom::Account(id) => row.sub == *id,
+        };
+        let rows = self.rows().await?.into_iter().filter(is_meant);
+        match rows.min_by_key(|row| row.is_account) {
+            Some(row) if row.is_account => {
+                Err(anyhow!("{whom} is an account at {}: {theirs}", row.source))
+            }
+            other => Ok(other),
+        }
     }
 
     /// An account, as it is called in an answer, and the entry of what is done to it.

@@ -139,7 +139,7 @@ mod tests {
         let ask = || Ok(Secret::new(PASSWORD.to_owned()));
         operator.add_user(&email, vec!["staff".to_owned()], ask).await.unwrap();
         operator.users().await.unwrap();
-        operator.change_groups(&email, &[]).await.unwrap();
+        operator.change_groups(&email.clone().into(), &[]).await.unwrap();
         operator.disable_user(&email).await.unwrap();
         operator.disable_user(&email).await.unwrap();
         operator.enable_user(&email).await.unwrap();

@@ -56,11 +56,12 @@ impl Operator {
     ///
     /// # Errors
     /// When there is no such user in the database, or it fails.
-    pub async fn change_groups(&self, email: &Email, groups: &[String]) -> anyhow::Result<String> {
-        let user = self.own(email).await?;
+    pub async fn change_groups(&self, whom: &Whom, groups: &[String]) -> anyhow::Result<String> {
+        let user = self.own_user(whom, "its groups come from there").await?;
+        let email = &user.email;
         let entry = self.entry(&user, Action::ChangeGroups);
         if !self.store.set_groups(&user.id, groups, entry).await? {
-            return Err(self.nobody(email).await?);
+            return Err(self.nobody(&Email::parse(email)?).await?);
         }
         let has = match groups {
             [] => "is in no group any more".to_owned(),
@@ -90,13 +91,14 @@ impl Operator {
                     None => Err(self.nobody(email).await?),
                 }
             }
-            Whom::Account(id) => rows.find(|row| row.sub == *id).ok_or_else(|| {
-                anyhow::anyhow!(
-                    "there is nobody with the subject {id}: `authsvc user list` names them"
-                )
-            }),
+            Whom::Account(id) => rows.find(|row| row.sub == *id).ok_or_else(|| unknown(id)),
         }
     }
+}
+
+/// There is nobody with this subject.
+pub(super) fn unknown(id: &str) -> anyhow::Error {
+    anyhow::anyhow!("there is nobody with the subject {id}: `authsvc user list` names them")
 }
 
 fn about(row: &Row) -> String {

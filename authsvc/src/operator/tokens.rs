@@ -3,7 +3,7 @@
 use super::{Operator, date, table};
 use crate::{
     config::PersonalTokens,
-    personal_token::{self, Made, Order},
+    personal_token::{self, Made, Order, Refused},
     store::{self, audit::Action, personal_tokens::PersonalToken},
     users::{Directory, email::Email},
 };
@@ -11,6 +11,10 @@ use crate::{
 /// What is said of each token.
 pub(super) const TITLES: [&str; 7] =
     ["TOKEN", "USER", "STATE", "LAST USED", "SCOPES", "FOR", "NAME"];
+
+/// Why an account at a provider has none.
+const NONE_THERE: &str =
+    "it has no personal access tokens, which are for users of this gateway itself";
 
 impl Operator {
     /// Makes a token and keeps its digest; nobody can show it again.
@@ -20,7 +24,11 @@ impl Operator {
     pub async fn make_token(&self, order: &Order) -> anyhow::Result<Made> {
         let (config, now) = (&self.config, self.clock.now_unix());
         let member = Directory::new(config, &self.store).by_email(&order.email).await?;
-        let made = personal_token::make(config, member.as_ref(), order, &self.random, now)?;
+        let made = personal_token::make(config, member.as_ref(), order, &self.random, now);
+        if let Err(Refused::NoUser(_)) = made {
+            self.here(&order.email.parse()?, NONE_THERE).await?;
+        }
+        let made = made?;
         let digest = store::digest(made.token.reveal());
         let kept = &made.kept;
         let entry = self.author().does(Action::CreateToken, kept.id.clone());
@@ -50,6 +58,7 @@ impl Operator {
         if let Some(email) = email
             && rows.is_empty()
         {
+            self.here(&email.clone().into(), NONE_THERE).await?;
             self.somebody(email).await?;
         }
         Ok(table(TITLES, rows))

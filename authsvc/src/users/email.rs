@@ -23,14 +23,29 @@ pub enum Whom {
 }
 
 impl std::str::FromStr for Whom {
-    type Err = NotAnEmail;
+    type Err = Nobody;
 
-    fn from_str(text: &str) -> Result<Self, NotAnEmail> {
+    fn from_str(text: &str) -> Result<Self, Nobody> {
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if text.len() == SUBJECT && text.bytes().all(base64url) {
             return Ok(Self::Account(text.to_owned()));
         }
-        Email::parse(text).map(Self::User)
+        Email::parse(text).map(Self::User).map_err(|NotAnEmail| Nobody)
+    }
+}
+
+impl From<Email> for Whom {
+    fn from(email: Email) -> Self {
+        Self::User(email)
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::User(email) => email.as_str(),
+            Self::Account(id) => id,
+        })
     }
 }
 
@@ -38,6 +53,11 @@ impl std::str::FromStr for Whom {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("must be an e-mail address")]
 pub struct NotAnEmail;
+
+/// It is neither an address nor a subject.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("must be an e-mail address or a subject ({SUBJECT} characters, see `authsvc user list`)")]
+pub struct Nobody;
 
 impl Email {
     /// Takes what somebody typed.
@@ -79,7 +99,7 @@ impl std::str::FromStr for Email {
 
 #[cfg(test)]
 mod tests {
-    use super::{Email, NotAnEmail, User};
+    use super::{Email, Nobody, NotAnEmail, User, Whom};
 
     #[test]
     fn an_address_has_one_form() {
@@ -88,5 +108,21 @@ mod tests {
         for text in ["", "admin", "@example.com", "admin@", "a b@example.com", "a\0@b", &long] {
             assert_eq!(Email::parse(text), Err(NotAnEmail), "{text:?}");
         }
+    }
+
+    #[test]
+    fn somebody_is_meant_by_address_or_by_subject() {
+        let subject = format!("-{}_", "x".repeat(41));
+        assert_eq!(subject.parse(), Ok(Whom::Account(subject.clone())));
+        let email = Email::parse("jane@example.com").unwrap();
+        assert_eq!("Jane@example.com".parse(), Ok(Whom::User(email)));
+        for text in ["jane", "", &subject[1..], &format!("{subject}x"), &subject.replace('_', ".")]
+        {
+            assert_eq!(text.parse::<Whom>(), Err(Nobody), "{text:?}");
+        }
+        let said = Nobody.to_string();
+        let expected =
+            "must be an e-mail address or a subject (43 characters, see `authsvc user list`)";
+        assert_eq!(said, expected);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     personal_token::{Made, Order, make},
     store,
     testing::{Answer, Bench, EMAIL, embedded, entry, form, user},
-    users::email::{Email, Whom},
+    users::email::Whom,
 };
 
 /// The value of every hidden field of this name.
@@ -200,7 +200,7 @@ async fn groups_of_a_user_change_and_their_tokens_follow() {
     let operator = Operator::open(config, app.clock.clone(), app.random.clone()).await.unwrap();
     let mut browser = Browser::new(&bench);
     let refresh_token = connect(&mut browser, SECOND, (WEB, WEB_REDIRECT)).await;
-    let email = Email::parse(SECOND).unwrap();
+    let email: Whom = SECOND.parse().unwrap();
     let groups = ["a".to_owned(), "b".to_owned()];
     let said = operator.change_groups(&email, &groups).await.unwrap();
     assert_eq!(
@@ -219,7 +219,7 @@ async fn groups_of_a_user_change_and_their_tokens_follow() {
     assert_eq!(claims["groups"], serde_json::json!(["a", "b"]));
     let said = operator.change_groups(&email, &[]).await.unwrap();
     assert!(said.starts_with("second@example.com is in no group any more: "), "{said}");
-    let configured = Email::parse(EMAIL).unwrap();
+    let configured: Whom = EMAIL.parse().unwrap();
     let said = operator.change_groups(&configured, &groups).await.unwrap_err().to_string();
     assert!(said.contains("is a user of the configuration"), "{said}");
 }

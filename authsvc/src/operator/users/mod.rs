@@ -17,7 +17,10 @@ use crate::{
         personal_tokens::PersonalToken,
         users::{Change, Ended, User},
     },
-    users::{self, Member, email::Email},
+    users::{
+        self, Member,
+        email::{Email, Whom},
+    },
 };
 
 /// One line of the list.
@@ -133,10 +136,11 @@ impl Operator {
     /// When there is no such user in the database, the password may not be used, or the database fails.
     pub async fn change_password(
         &self,
-        email: &Email,
+        whom: &Whom,
         ask: impl FnOnce() -> anyhow::Result<Secret>,
     ) -> anyhow::Result<String> {
-        let user = self.own(email).await?;
+        let user = self.own_user(whom, "its password is kept there").await?;
+        let email = &user.email;
         let to = password::hash(&ask()?, &self.random)?;
         let change = Change::Password { from: &user.password_hash, to: &to };
         match self.change(&user, change).await? {
