@@ -135,6 +135,7 @@ enum Client {
     /// Remove a client that is not in attache.yaml, and end all that it was granted
     Remove {
         /// Its id, as `list` shows it
+        #[arg(allow_hyphen_values = true)]
         id: String,
         #[command(flatten)]
         file: File,
@@ -156,6 +157,7 @@ enum Key {
     /// Take a key out of use at once, because somebody else may have it; its tokens end within five minutes
     Revoke {
         /// Its id, as `list` shows it
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         file: File,

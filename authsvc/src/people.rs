@@ -33,7 +33,7 @@ pub(crate) enum Command {
     /// Give a user another password (asked for, or from a pipe); all that they granted ends, their personal access tokens go on
     Password {
         /// A user of the database, as `list` shows them
-        #[arg(value_name = "EMAIL|SUBJECT")]
+        #[arg(value_name = "EMAIL|SUBJECT", allow_hyphen_values = true)]
         whom: Whom,
         #[command(flatten)]
         file: File,
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Give a user of the database other groups, instead of those that they have
     Groups {
         /// A user of the database, as `list` shows them
-        #[arg(value_name = "EMAIL|SUBJECT")]
+        #[arg(value_name = "EMAIL|SUBJECT", allow_hyphen_values = true)]
         whom: Whom,
         /// A group for their tokens; repeat for more
         #[arg(long = "group", value_name = "G", value_parser = users::group, required_unless_present = "none")]
@@ -57,7 +57,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         whom: Named,
         /// Only what they granted to this client [default: to every one]
-        #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+        #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
         client: Option<String>,
     },
     /// Keep a user, or an account at a provider, from logging in; all that they granted ends, their personal access tokens rest
@@ -71,7 +71,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     /// The address of a user of the database, or the subject of an account at a provider, as `list` shows them
-    #[arg(value_name = "EMAIL|SUBJECT")]
+    #[arg(value_name = "EMAIL|SUBJECT", allow_hyphen_values = true)]
     whom: Whom,
     #[command(flatten)]
     file: File,

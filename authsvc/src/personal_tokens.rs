@@ -44,6 +44,7 @@ pub(crate) enum Command {
     /// Revoke a token
     Revoke {
         /// Its id, as `list` shows it
+        #[arg(allow_hyphen_values = true)]
         id: String,
         #[command(flatten)]
         file: File,

@@ -280,3 +280,36 @@ fn an_option_that_is_empty_is_a_mistake_and_not_the_default() {
         assert_eq!((unknown.status.code(), err(&unknown).as_str()), (Some(1), said));
     }
 }
+
+#[test]
+fn an_id_that_begins_with_a_hyphen_is_no_option() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(authsvc(folder.path(), &["init", "-c", "other.yaml"], "").status.code(), Some(0));
+    for id in [format!("-{}", "x".repeat(42)), format!("--{}", "c".repeat(41))] {
+        for command in [
+            ["user", "show"],
+            ["user", "disable"],
+            ["user", "enable"],
+            ["user", "remove"],
+            ["user", "end"],
+            ["client", "remove"],
+            ["key", "revoke"],
+            ["token", "revoke"],
+        ] {
+            let id = id.as_str();
+            for arguments in
+                [["-c", "other.yaml", id], [id, "-c", "other.yaml"], [id, "--config", "other.yaml"]]
+            {
+                let all = [&command[..], &arguments].concat();
+                let refused = authsvc(folder.path(), &all, "");
+                let said = err(&refused);
+                assert!(said.contains("there is no") && said.contains(id), "{all:?}: {said}");
+                assert_eq!(refused.status.code(), Some(1), "{all:?}: {said}");
+            }
+        }
+    }
+    let wrong = authsvc(folder.path(), &["user", "show", "jane", "-c", "other.yaml"], "");
+    assert!(err(&wrong).contains("must be an e-mail address or a subject"), "{}", err(&wrong));
+    let help = authsvc(folder.path(), &["user", "show", "--help"], "");
+    assert_eq!(help.status.code(), Some(0), "{}", err(&help));
+}
