@@ -57,13 +57,15 @@ fn remedy(error: &Error) -> &'static str {
         Error::Unreachable { .. } => {
             "see that it runs, and that authsvc may reach it; keys that are known go on for a day"
         }
+        // It says so itself.
+        Error::Unusable { reason, .. } if reason.contains("allow_private") => {
+            "see that this is the provider that you mean, in your own network"
+        }
         Error::Unusable { .. }
         | Error::Client(_)
         | Error::Grant(_)
         | Error::Refused(_)
-        | Error::IdToken(_) => {
-            "give `issuer` byte for byte as its metadata has it, and `allow_private: true` if it is in your own network"
-        }
+        | Error::IdToken(_) => "give `issuer` byte for byte as its metadata has it",
     }
 }
 
