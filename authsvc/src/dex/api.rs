@@ -1,7 +1,7 @@
 //! Calls of the gRPC API of Dex: in clear, over TLS, or over TLS with a certificate of ours; each within a deadline,
 //! tried again a few times when nobody answers. Every call may be made twice.
 
-use std::{fs, path::Path, time::Duration};
+use std::{error::Error as _, fs, path::Path, time::Duration};
 
 use axum::http::uri::PathAndQuery;
 use prost::Message;
@@ -28,6 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 /// Longest thing that Dex says which is repeated, characters.
 const MAX_SAID: usize = 200;
+
+/// How HTTP/2 says that what comes is not HTTP/2.
+const BROKEN: &str = "connection error detected";
+/// How TLS says that what comes is not TLS.
+const CLEAR: &str = "InvalidContentType";
 
 /// Longest that one call may take, all its tries together.
 pub(super) const LONGEST: Duration = Duration::from_secs(8);
@@ -59,9 +64,19 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// Something else answers there.
+    #[error("{address} does not speak gRPC: {reason}")]
+    NotGrpc {
+        /// Where the API should be.
+        address: String,
+        /// What comes instead.
+        reason: String,
+    },
     /// It answers, but does not do it.
-    #[error("Dex refuses to {what} ({code:?}): {said}")]
+    #[error("Dex at {address} refuses to {what} ({code:?}): {said}")]
     Refused {
+        /// Where it is.
+        address: String,
         /// What was asked of it.
         what: &'static str,
         /// As gRPC has it; Dex says `Unknown` of everything.
@@ -191,16 +206,24 @@ impl Api {
     }
 
     fn unreachable(&self, reason: String) -> Error {
+        let reason = if self.config.tls.is_some() && reason.contains(CLEAR) {
+            format!("{reason}; that port speaks no TLS: leave `tls` out")
+        } else {
+            reason
+        };
         Error::Unreachable { address: self.address(), reason }
     }
 
     fn failed(&self, call: Call, status: &Status, secret: &str) -> Error {
+        if let Some(reason) = status.source().map(with_causes).filter(|why| why.contains(BROKEN)) {
+            return Error::NotGrpc { address: self.address(), reason: said(&reason, secret) };
+        }
         let said = said(status.message(), secret);
         let code = status.code();
         if matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled) {
             return self.unreachable(said);
         }
-        Error::Refused { what: call.what, code, said }
+        Error::Refused { address: self.address(), what: call.what, code, said }
     }
 }
 

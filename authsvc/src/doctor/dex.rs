@@ -53,6 +53,9 @@ const fn remedy(error: &Error) -> &'static str {
         Error::Unreachable { .. } => {
             "see that Dex runs with `grpc.addr`, and that authorization.dex.grpc has its address and, where it speaks TLS, its authority and a certificate that it believes"
         }
+        Error::NotGrpc { .. } => {
+            "give `grpc.addr` of Dex, not `web.http`; if it has `grpc.tlsCert`, give `tls`, too"
+        }
         Error::File { .. } => "mend authorization.dex.grpc.tls",
         Error::Refused { .. } => "see that it is Dex, 2.43 or later",
     }
