@@ -19,6 +19,8 @@ const DOUBTFUL: Duration = Duration::from_secs(5);
 const WRONG: Duration = Duration::from_secs(60);
 
 const REACH: &str = "see that Envoy runs with the rendered configuration, that public_url leads to it from here, and that its certificate is trusted here";
+const PROVIDER: &str =
+    "see `provider` above; if that is well, see that Envoy runs with the rendered configuration";
 const OURS: &str = "restart authsvc and render Envoy's configuration anew; if it stays, something else answers at public_url";
 
 #[derive(Deserialize)]
@@ -92,11 +94,15 @@ async fn metadata(config: &Config, clock: &Clock) -> Vec<Finding> {
 async fn keys(config: &Config, signing: Option<&str>) -> Finding {
     const CHECK: &str = "keys";
     let url = config.public_url.url(discovery::JWKS);
-    let published = match document(&url).await.and_then(|fetched| read::<Jwks>(&url, &fetched)) {
-        Ok(jwks) => jwks.keys,
-        Err(trouble) => return trouble.finding(CHECK),
-    };
-    if let Some(brokered) = config.authorization.brokered() {
+    let brokered = config.authorization.brokered();
+    let unavailable = if brokered.is_some() { PROVIDER } else { REACH };
+    let published =
+        match document_or(&url, unavailable).await.and_then(|fetched| read::<Jwks>(&url, &fetched))
+        {
+            Ok(jwks) => jwks.keys,
+            Err(trouble) => return trouble.finding(CHECK),
+        };
+    if let Some(brokered) = brokered {
         let count = published.len();
         return Finding::ok(CHECK, format!("{url} has {count} keys, of {}", brokered.issuer));
     }
@@ -121,6 +127,11 @@ async fn keys(config: &Config, signing: Option<&str>) -> Finding {
 }
 
 async fn document(url: &str) -> Result<Fetched, Trouble> {
+    document_or(url, REACH).await
+}
+
+/// A document; `unavailable` is what to do where it is answered with 503.
+async fn document_or(url: &str, unavailable: &'static str) -> Result<Fetched, Trouble> {
     let fetched = fetch::get(url).await.map_err(|error| Trouble {
         found: format!("{url} cannot be read: {error}"),
         remedy: REACH,
@@ -130,7 +141,11 @@ async fn document(url: &str) -> Result<Fetched, Trouble> {
         StatusCode::NOT_FOUND => {
             Err(Trouble { found: format!("{url} is not there (404)"), remedy: OURS })
         }
-        status => Err(Trouble { found: format!("{url} is answered with {status}"), remedy: REACH }),
+        status => {
+            let is_unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+            let remedy = if is_unavailable { unavailable } else { REACH };
+            Err(Trouble { found: format!("{url} is answered with {status}"), remedy })
+        }
     }
 }
 
