@@ -113,6 +113,9 @@ impl Issuer {
         if !plain || !bare || !url.has_host() {
             return Err("an issuer is a URL without user, query or fragment, byte for byte as in `issuer` of its metadata".to_owned());
         }
+        if text.contains("/.well-known/") {
+            return Err("this is where its metadata is: give what `issuer` in that document says, without `/.well-known/…`".to_owned());
+        }
         Ok(Self { text: text.to_owned(), url })
     }
 

@@ -81,9 +81,11 @@ pub fn places(issuer: &Url) -> Vec<Url> {
 /// # Errors
 /// When there is none, or none that can be used: then what is wrong with the last one.
 pub async fn find(http: &Guarded, issuers: &Issuers) -> Result<(Metadata, Duration), Error> {
-    let mut worst = Error::unusable(WHAT, "there is none");
-    for place in places(issuers.configured().url()) {
-        match look(http, &place, issuers).await {
+    let places = places(issuers.configured().url());
+    let asked = places.iter().map(Url::as_str).collect::<Vec<_>>().join(" or ");
+    let mut worst = Error::unusable(WHAT, format!("there is none at {asked}"));
+    for place in &places {
+        match look(http, place, issuers).await {
             Ok(Some(found)) => return Ok(found),
             // It is there, and cannot be asked now.
             Err(error @ Error::Unreachable { .. }) => return Err(error),

@@ -141,6 +141,7 @@ fn a_mistake_of_a_provider_says_where_it_is_and_what_is_allowed() {
         "issuer: https://user:hunter2@idp.example.com, client: {id: a}",
         "issuer: https://idp.example.com/?tenant=a, client: {id: a}",
         "issuer: ftp://idp.example.com, client: {id: a}",
+        "issuer: https://idp.example.com/.well-known/openid-configuration, client: {id: a}",
         "issuer: https://idp.example.com, client: {secret: hunter2}",
         "issuer: https://idp.example.com, client: {id: a, secret: \"hunter2\\n\"}",
         "issuer: https://idp.example.com, registration: {enabled: false}",

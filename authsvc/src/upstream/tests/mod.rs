@@ -275,3 +275,17 @@ fn with(mut json: Value, changes: &Value) -> Value {
     json.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     json
 }
+
+#[tokio::test]
+async fn metadata_that_is_nowhere_is_said_to_be_missed_where() {
+    let ours = Ours::new().await;
+    let base = &ours.fake.issuer;
+    let places = ["openid-configuration", "oauth-authorization-server"];
+    let paths = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+    for path in paths {
+        ours.fake.shape().faults.insert(path, Fault::Status(404));
+    }
+    let error = ours.provider.metadata().await.map(drop).unwrap_err().to_string();
+    let [first, second] = places.map(|name| format!("{base}/.well-known/{name}"));
+    assert_eq!(error, format!("its metadata cannot be used: there is none at {first} or {second}"));
+}
