@@ -105,7 +105,7 @@ pub fn refuses_prompt(code: &str, description: Option<&str>) -> bool {
 }
 
 /// A description as it may be shown: the provider wrote it, or whoever stands in between.
-fn shown(text: &str) -> Option<String> {
+pub(super) fn shown(text: &str) -> Option<String> {
     let clean: String =
         text.chars().filter(|one| !is_deceptive(*one)).take(MAX_DESCRIPTION).collect();
     let clean = clean.trim();

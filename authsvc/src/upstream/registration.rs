@@ -5,8 +5,11 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{Error, Provider, discovery, exchange};
-use crate::{config::Client, outgoing::guarded::Guarded};
+use super::{Error, Provider, callback, discovery, exchange};
+use crate::{
+    config::Client,
+    outgoing::guarded::{Guarded, Reply},
+};
 
 const WHAT: &str = "answer to a registration";
 
@@ -53,6 +56,11 @@ struct Answer {
     registration_client_uri: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Failure {
+    error_description: Option<String>,
+}
+
 impl Provider {
     /// Registers a client.
     ///
@@ -78,7 +86,7 @@ impl Provider {
         let sent = self.http.post_json(url, order.initial_access_token, &body).await;
         let reply = sent.map_err(|error| Error::unanswered(WHAT, &error))?;
         if !matches!(reply.status.as_u16(), 200 | 201) {
-            return Err(exchange::refused(&reply, WHAT));
+            return Err(explained(&reply, order.initial_access_token));
         }
         // What serde says of it could show a part of a secret.
         let answer: Answer = serde_json::from_slice(&reply.body)
@@ -101,6 +109,21 @@ impl Provider {
     }
 }
 
+/// Why it registers nobody. What was sent holds no secret but the token, so what it says to that may be repeated.
+fn explained(reply: &Reply, token: Option<&Secret>) -> Error {
+    let said: Option<Failure> = serde_json::from_slice(&reply.body).ok();
+    let description = said
+        .and_then(|said| said.error_description)
+        .filter(|said| token.is_none_or(|token| !said.contains(token.reveal().as_str())))
+        .and_then(|said| callback::shown(&said));
+    match (exchange::refused(reply, WHAT), description) {
+        (Error::Refused(code), Some(description)) => {
+            Error::Refused(format!("{code}: {description}"))
+        }
+        (error, _) => error,
+    }
+}
+
 impl Answer {
     fn read(self, http: &Guarded) -> Result<Registered, Error> {
         let public = self.token_endpoint_auth_method.as_deref() == Some("none");
@@ -119,5 +142,39 @@ impl Answer {
             expires_at: self.client_secret_expires_at.filter(|at| *at > 0),
             management: management.map(|(uri, token)| Management { uri, token }),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use attache_protocol::secret::Secret;
+    use reqwest::StatusCode;
+
+    use super::{Reply, explained};
+
+    fn refused(body: &str) -> String {
+        let reply = Reply {
+            status: StatusCode::BAD_REQUEST,
+            is_json: true,
+            age: Duration::ZERO,
+            body: body.as_bytes().to_vec(),
+        };
+        explained(&reply, Some(&Secret::new("the-token".to_owned()))).to_string()
+    }
+
+    #[test]
+    fn why_nobody_is_registered_is_repeated_without_our_token() {
+        let code = r#"{"error":"invalid_client_metadata""#;
+        let why = refused(&format!(r#"{code},"error_description":"unknown scope\r\nmcp"}}"#));
+        assert_eq!(why, "it refuses: invalid_client_metadata: unknown scopemcp");
+        let long = format!(r#"{code},"error_description":"{}"}}"#, "x".repeat(1000));
+        assert!(refused(&long).len() < 300, "{}", refused(&long));
+        for silent in ["}", r#","error_description":7}"#, r#","error_description":"no the-token"}"#]
+        {
+            let why = refused(&format!("{code}{silent}"));
+            assert_eq!(why, "it refuses: invalid_client_metadata", "{silent}");
+        }
     }
 }
