@@ -48,6 +48,14 @@ use crate::{
 
 const SWITCHED_OFF: &str = "whoever runs this gateway has switched this account off";
 
+fn switched_off(sub: &str) {
+    tracing::info!(sub, "somebody who is switched off came from the identity provider");
+}
+
+fn failed(reason: &str) {
+    tracing::warn!(reason, "a login at the identity provider failed");
+}
+
 /// Why the browser goes on without a code.
 #[derive(Debug)]
 enum Failure {
@@ -158,7 +166,7 @@ impl Came<'_> {
         let (code, notice) = match failure {
             Failure::Said(code) => said(code, &host),
             Failure::SwitchedOff(sub) => {
-                tracing::info!(sub, "somebody who is switched off came from the identity provider");
+                switched_off(sub);
                 return self.refuse(ErrorCode::AccessDenied, SWITCHED_OFF).await;
             }
             Failure::Over => {
@@ -167,7 +175,7 @@ impl Came<'_> {
                 (None, (StatusCode::BAD_REQUEST, text))
             }
             Failure::Provider(reason, error) => {
-                tracing::warn!(reason, "a login at the identity provider failed");
+                failed(reason);
                 let passing = matches!(error, Some(Error::Unreachable { .. }));
                 (None, if passing { unavailable(&host) } else { unusable(&host) })
             }

@@ -212,11 +212,11 @@ impl Provider {
     /// The URL that a browser is sent to.
     #[must_use]
     pub fn authorization_url(&self, metadata: &Metadata, request: Request<'_>) -> Url {
-        let prompt = match request.prompt {
-            Prompt::SelectAccount if self.offers_no_choice.load(Ordering::Relaxed) => Prompt::Login,
-            other => other,
-        };
-        request::url(metadata, Request { prompt, ..request })
+        let chooses = request.prompt == Prompt::SelectAccount;
+        if chooses && self.offers_no_choice.load(Ordering::Relaxed) {
+            return request::url(metadata, Request { prompt: Prompt::Login, ..request });
+        }
+        request::url(metadata, request)
     }
 
     /// Tokens for a code.
