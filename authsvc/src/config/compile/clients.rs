@@ -17,19 +17,12 @@ pub(super) fn clients(
     at: &Path,
     report: &mut Report<'_>,
 ) -> Checked<Vec<StaticClient>> {
-    let mut clients: Vec<Checked<StaticClient>> = Vec::new();
-    for (number, file) in files.unwrap_or_default().iter().enumerate() {
-        let at = at.item(number);
-        let client = report.given(&at, file.as_ref(), "id and redirect_uris");
-        let client = client.and_then(|file| client_of(file, &at, report));
-        if let Ok(client) = &client
-            && clients.iter().flatten().any(|other| other.id == client.id)
-        {
+    let files = (files.unwrap_or_default(), "id and redirect_uris");
+    report.entries(at, files, client_of, |client, earlier, at, report| {
+        if earlier.iter().any(|other| other.id == client.id) {
             report.wrong(&at.key("id"), "given twice: every client needs an id of its own");
         }
-        clients.push(client);
-    }
-    clients.into_iter().collect()
+    })
 }
 
 /// An id is that of one client or of one program: the token endpoint sees no more than the id.

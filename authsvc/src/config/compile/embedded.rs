@@ -82,20 +82,12 @@ fn users_of(
     at: &Path,
     report: &mut Report<'_>,
 ) -> Checked<Vec<User>> {
-    let files = files.unwrap_or_default();
-    let mut users: Vec<Checked<User>> = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        let at = at.item(number);
-        let user = report.given(&at, file.as_ref(), "email and password_hash");
-        let user = user.and_then(|file| user_of(file, &at, report));
-        if let Ok(user) = &user
-            && users.iter().flatten().any(|other| other.email.eq_ignore_ascii_case(&user.email))
-        {
+    let files = (files.unwrap_or_default(), "email and password_hash");
+    report.entries(at, files, user_of, |user, earlier, at, report| {
+        if earlier.iter().any(|other| other.email.eq_ignore_ascii_case(&user.email)) {
             report.wrong(&at.key("email"), "given twice");
         }
-        users.push(user);
-    }
-    users.into_iter().collect()
+    })
 }
 
 fn user_of(file: &file::User, at: &Path, report: &mut Report<'_>) -> Checked<User> {

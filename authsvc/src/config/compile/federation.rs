@@ -34,31 +34,18 @@ pub(super) fn federation(
     at: &Path,
     report: &mut Report<'_>,
 ) -> Checked<Vec<Federated>> {
-    let mut providers: Vec<Checked<Federated>> = Vec::new();
-    for (number, file) in files.unwrap_or_default().iter().enumerate() {
-        let at = at.item(number);
-        let provider = report.given(&at, file.as_ref(), "name, issuer and client_id");
-        let provider = provider.and_then(|file| provider_of(file, &at, report));
-        if let Ok(provider) = &provider {
-            unique(provider, providers.iter().flatten(), &at, report);
-        }
-        providers.push(provider);
-    }
-    providers.into_iter().collect()
+    let files = (files.unwrap_or_default(), "name, issuer and client_id");
+    report.entries(at, files, provider_of, unique)
 }
 
-fn unique<'a>(
-    provider: &Federated,
-    mut others: impl Iterator<Item = &'a Federated> + Clone,
-    at: &Path,
-    report: &mut Report<'_>,
-) {
-    if others.clone().any(|other| other.name == provider.name) {
+fn unique(provider: &Federated, others: &[&Federated], at: &Path, report: &mut Report<'_>) {
+    if others.iter().any(|other| other.name == provider.name) {
         report.wrong(&at.key("name"), "given twice: every provider needs a name of its own");
     }
     let issuers = |of: &Federated| Issuers::new(&of.issuer, &of.tenants);
     let theirs = issuers(provider);
-    if others.any(|other| other.issuer == provider.issuer || theirs.overlap(&issuers(other))) {
+    if others.iter().any(|other| other.issuer == provider.issuer || theirs.overlap(&issuers(other)))
+    {
         let reason =
             "given twice: whoever logs in there is the same account, whichever button they take";
         report.wrong(&at.key("issuer"), reason);

@@ -19,19 +19,12 @@ pub(super) fn machine_clients(
     at: &Path,
     report: &mut Report<'_>,
 ) -> Checked<Vec<MachineClient>> {
-    let mut clients: Vec<Checked<MachineClient>> = Vec::new();
-    for (number, file) in files.unwrap_or_default().iter().enumerate() {
-        let at = at.item(number);
-        let client = report.given(&at, file.as_ref(), "id, servers, and a secret or jwks");
-        let client = client.and_then(|file| client_of(file, &at, report));
-        if let Ok(client) = &client
-            && clients.iter().flatten().any(|other| other.id == client.id)
-        {
+    let files = (files.unwrap_or_default(), "id, servers, and a secret or jwks");
+    report.entries(at, files, client_of, |client, earlier, at, report| {
+        if earlier.iter().any(|other| other.id == client.id) {
             report.wrong(&at.key("id"), "given twice: every program needs an id of its own");
         }
-        clients.push(client);
-    }
-    clients.into_iter().collect()
+    })
 }
 
 fn client_of(

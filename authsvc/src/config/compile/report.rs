@@ -86,6 +86,28 @@ impl Report<'_> {
         text.map_or(Ok(default), |text| parse(text).map_err(|reason| self.wrong(path, reason)))
     }
 
+    /// Each entry of the list at `path`, which must say `what`; `compare` looks at one that is well and those before it.
+    pub(super) fn entries<F, T>(
+        &mut self,
+        path: &Path,
+        (files, what): (&[Option<F>], &str),
+        mut read: impl FnMut(&F, &Path, &mut Self) -> Checked<T>,
+        mut compare: impl FnMut(&T, &[&T], &Path, &mut Self),
+    ) -> Checked<Vec<T>> {
+        let mut entries: Vec<Checked<T>> = Vec::new();
+        for (number, file) in files.iter().enumerate() {
+            let at = path.item(number);
+            let entry = self.given(&at, file.as_ref(), what);
+            let entry = entry.and_then(|file| read(file, &at, self));
+            if let Ok(entry) = &entry {
+                let earlier: Vec<&T> = entries.iter().flatten().collect();
+                compare(entry, &earlier, &at, self);
+            }
+            entries.push(entry);
+        }
+        entries.into_iter().collect()
+    }
+
     /// What `parse` makes of every text of the list at `path`.
     pub(super) fn list<T>(
         &mut self,

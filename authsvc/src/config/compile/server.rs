@@ -52,33 +52,19 @@ pub(super) fn servers(
         files.filter(|files| !files.is_empty()),
         "at least one server, with name and url",
     )?;
-    let mut servers: Vec<Checked<Server>> = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        let at = at.item(number);
-        let server = report.given(&at, file.as_ref(), "name and url");
-        let server = server.and_then(|file| server_of(file, &at, report));
-        if let Ok(server) = &server {
-            unique(server, servers.iter().flatten(), &at, report);
-            if public_url
-                .is_some_and(|public| public.as_str() == server.url.origin().ascii_serialization())
-            {
-                report.wrong(&at.key("url"), "is this gateway itself: give the server behind it");
-            }
+    report.entries(&at, (files, "name and url"), server_of, |server, earlier, at, report| {
+        unique(server, earlier, at, report);
+        let origin = server.url.origin().ascii_serialization();
+        if public_url.is_some_and(|public| public.as_str() == origin) {
+            report.wrong(&at.key("url"), "is this gateway itself: give the server behind it");
         }
-        servers.push(server);
-    }
-    servers.into_iter().collect()
+    })
 }
 
-fn unique<'a>(
-    server: &Server,
-    mut earlier: impl Iterator<Item = &'a Server> + Clone,
-    at: &Path,
-    report: &mut Report<'_>,
-) {
-    if earlier.clone().any(|other| other.name == server.name) {
+fn unique(server: &Server, earlier: &[&Server], at: &Path, report: &mut Report<'_>) {
+    if earlier.iter().any(|other| other.name == server.name) {
         report.wrong(&at.key("name"), "given twice: every server needs a name of its own");
-    } else if let Some(other) = earlier.find(|other| other.path == server.path) {
+    } else if let Some(other) = earlier.iter().find(|other| other.path == server.path) {
         let reason = format!(
             "{} is the path of `{}`: every server needs a path of its own",
             server.path, other.name
